@@ -1,0 +1,112 @@
+"""The normative table, object x phase: each material's look, near-infrared, class and hazard flags.
+
+A triangle (or a cell of the ground raster) names a material; label and colour both follow from that name. What a
+hazard does to a thing is therefore a change of its material: lawn -> burnt_lawn is bare + burnt, road under a flood is
+covered by flood_water, which is water + flooded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim_bridge.classes import BURNT, CLASS_ID, DEBRIS, FLOODED
+
+
+@dataclass(frozen=True)
+class Material:
+    """A surface: linear albedo in [0, 1] (red, green, blue), near-infrared albedo, texture, class, hazard flags.
+
+    `texture` names a tileable pattern of the renderer; `texture_m` is its period on the ground in metres and
+    `contrast` the relative standard deviation of the albedo it causes.
+    """
+
+    name: str
+    semantic: int
+    albedo: tuple[float, float, float]
+    nir: float
+    texture: str = "noise"
+    texture_m: float = 8.0
+    contrast: float = 0.12
+    hazard: int = 0
+    surface: int = 0
+
+
+def _m(name: str, semantic: str, albedo: tuple[float, float, float], nir: float, texture: str = "noise",
+       texture_m: float = 8.0, contrast: float = 0.12, hazard: int = 0, surface: int = 0) -> Material:
+    return Material(name, CLASS_ID[semantic], albedo, nir, texture, texture_m, contrast, hazard, surface)
+
+
+ROOF, WALL = 1, 2
+
+TABLE: tuple[Material, ...] = (
+    # index 0 is a sentinel: the material is looked up in the ground raster at the point that was hit
+    _m("ground", "void", (0.0, 0.0, 0.0), 0.0),
+    # streets and paved ground
+    _m("asphalt", "road", (0.115, 0.115, 0.118), 0.16, "asphalt", 12, 0.10),
+    _m("asphalt_worn", "road", (0.165, 0.160, 0.155), 0.20, "asphalt", 14, 0.12),
+    _m("road_marking", "road", (0.55, 0.55, 0.53), 0.55, "asphalt", 6, 0.05),
+    _m("dirt_road", "road", (0.30, 0.23, 0.165), 0.36, "soil", 10, 0.12),
+    _m("sidewalk", "paved", (0.30, 0.29, 0.275), 0.33, "asphalt", 8, 0.07),
+    _m("concrete", "paved", (0.36, 0.345, 0.32), 0.38, "asphalt", 9, 0.08),
+    _m("parking", "paved", (0.14, 0.138, 0.138), 0.18, "asphalt", 14, 0.12),
+    _m("patio", "paved", (0.33, 0.27, 0.23), 0.36, "asphalt", 5, 0.10),
+    # ground
+    _m("lawn", "grass", (0.085, 0.135, 0.045), 0.46, "grass", 9, 0.18),
+    _m("lawn_dry", "grass", (0.225, 0.195, 0.105), 0.36, "grass", 11, 0.16),
+    _m("meadow", "grass", (0.155, 0.165, 0.075), 0.42, "grass", 18, 0.20),
+    _m("field_green", "grass", (0.10, 0.150, 0.055), 0.48, "rows", 6, 0.18),
+    _m("field_dry", "bare", (0.29, 0.235, 0.15), 0.36, "soil", 20, 0.12),
+    _m("vineyard", "grass", (0.205, 0.185, 0.105), 0.38, "rows", 3, 0.30),
+    _m("soil", "bare", (0.235, 0.175, 0.12), 0.32, "soil", 12, 0.15),
+    _m("mulch", "bare", (0.145, 0.105, 0.075), 0.25, "soil", 6, 0.18),
+    _m("gravel", "bare", (0.34, 0.31, 0.27), 0.37, "soil", 7, 0.10),
+    _m("sand", "bare", (0.42, 0.35, 0.25), 0.45, "soil", 14, 0.08),
+    # water before any hazard
+    _m("water", "water", (0.020, 0.032, 0.030), 0.012, "water", 20, 0.10),
+    _m("pool_water", "water", (0.12, 0.42, 0.50), 0.03, "water", 6, 0.06),
+    # buildings
+    _m("roof_shingle_grey", "building", (0.125, 0.125, 0.130), 0.17, "shingle", 5, 0.12, surface=ROOF),
+    _m("roof_shingle_brown", "building", (0.175, 0.140, 0.115), 0.24, "shingle", 5, 0.12, surface=ROOF),
+    _m("roof_shingle_light", "building", (0.290, 0.270, 0.250), 0.32, "shingle", 5, 0.10, surface=ROOF),
+    _m("roof_tile_red", "building", (0.320, 0.165, 0.105), 0.38, "shingle", 4, 0.12, surface=ROOF),
+    _m("roof_metal", "building", (0.40, 0.41, 0.42), 0.45, "shingle", 6, 0.06, surface=ROOF),
+    _m("roof_gravel", "building", (0.36, 0.35, 0.33), 0.38, "asphalt", 10, 0.10, surface=ROOF),
+    _m("roof_membrane", "building", (0.58, 0.58, 0.57), 0.60, "asphalt", 14, 0.06, surface=ROOF),
+    _m("roof_bitumen", "building", (0.10, 0.10, 0.105), 0.12, "asphalt", 12, 0.12, surface=ROOF),
+    _m("solar_panel", "building", (0.030, 0.036, 0.060), 0.06, "noise", 3, 0.06, surface=ROOF),
+    _m("roof_unit", "building", (0.48, 0.48, 0.47), 0.50, "noise", 3, 0.05, surface=ROOF),
+    _m("wall_plaster", "building", (0.46, 0.43, 0.38), 0.50, "noise", 6, 0.06, surface=WALL),
+    _m("wall_brick", "building", (0.27, 0.17, 0.13), 0.34, "noise", 4, 0.08, surface=WALL),
+    _m("wall_wood", "building", (0.30, 0.27, 0.23), 0.36, "noise", 4, 0.08, surface=WALL),
+    # plants, vehicles, small things
+    _m("crown_broadleaf", "tree", (0.040, 0.078, 0.024), 0.42, "leaf", 6, 0.28),
+    _m("crown_conifer", "tree", (0.024, 0.050, 0.020), 0.33, "leaf", 5, 0.30),
+    _m("crown_autumn", "tree", (0.140, 0.095, 0.035), 0.38, "leaf", 6, 0.25),
+    _m("hedge", "tree", (0.045, 0.085, 0.028), 0.42, "leaf", 3, 0.25),
+    _m("trunk", "tree", (0.10, 0.075, 0.055), 0.22, "noise", 2, 0.15),
+    _m("fence", "paved", (0.24, 0.20, 0.16), 0.30, "noise", 2, 0.08),
+    _m("car_paint", "vehicle", (0.50, 0.50, 0.50), 0.50, "noise", 2, 0.03),
+    _m("car_glass", "vehicle", (0.03, 0.035, 0.04), 0.05, "noise", 2, 0.03),
+    # after a hazard
+    _m("flood_water", "water", (0.175, 0.140, 0.092), 0.06, "water", 30, 0.08, FLOODED),
+    _m("mud", "bare", (0.19, 0.15, 0.105), 0.20, "soil", 12, 0.15, FLOODED),
+    _m("ash", "rubble", (0.43, 0.405, 0.37), 0.42, "clutter", 5, 0.34, BURNT),
+    _m("ash_dark", "rubble", (0.20, 0.185, 0.165), 0.22, "clutter", 5, 0.38, BURNT),
+    _m("charred_debris", "rubble", (0.115, 0.10, 0.09), 0.12, "clutter", 4, 0.35, BURNT | DEBRIS),
+    _m("burnt_metal", "rubble", (0.47, 0.44, 0.42), 0.48, "clutter", 4, 0.20, BURNT),
+    _m("chimney", "rubble", (0.33, 0.22, 0.18), 0.36, "noise", 2, 0.08, BURNT),
+    _m("burnt_ground", "bare", (0.105, 0.085, 0.065), 0.11, "soil", 10, 0.30, BURNT),
+    _m("burnt_lawn", "bare", (0.150, 0.120, 0.085), 0.15, "soil", 9, 0.25, BURNT),
+    _m("crown_burnt", "tree", (0.055, 0.045, 0.033), 0.09, "leaf", 5, 0.35, BURNT),
+    _m("crown_scorched", "tree", (0.130, 0.090, 0.048), 0.20, "leaf", 5, 0.28, BURNT),
+    _m("car_burnt", "vehicle", (0.26, 0.24, 0.22), 0.26, "noise", 2, 0.15, BURNT),
+    _m("roof_scorched", "building", (0.085, 0.078, 0.072), 0.10, "clutter", 4, 0.30, BURNT, ROOF),
+    _m("roof_tarp", "building", (0.10, 0.22, 0.48), 0.40, "noise", 4, 0.06, 0, ROOF),
+    _m("rubble_concrete", "rubble", (0.37, 0.35, 0.325), 0.40, "clutter", 5, 0.28, DEBRIS),
+    _m("rubble_brick", "rubble", (0.31, 0.22, 0.175), 0.36, "clutter", 5, 0.28, DEBRIS),
+    _m("tent", "vehicle", (0.55, 0.56, 0.58), 0.58, "noise", 4, 0.04),
+)
+
+INDEX = {material.name: index for index, material in enumerate(TABLE)}
+GROUND = INDEX["ground"]
+"""Sentinel material of terrain triangles: look the cell up in the ground raster of the current phase."""
