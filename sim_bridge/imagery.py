@@ -67,7 +67,8 @@ def find_pairs(folder: Path) -> tuple[Pair, ...]:
                 table[path.stem.removesuffix(f"_{phase}")] = path
     ids = sorted(before.keys() & after.keys())
     if not ids:
-        raise InputError(f"{folder} holds no pairs: expected <id>_pre.* with <id>_post.*, or pre/<id>.* with post/<id>.*")
+        raise InputError(f"{folder} holds no pairs: expected <id>_pre.* with <id>_post.*, "
+                         "or pre/<id>.* with post/<id>.*")
     return tuple(Pair(i, before[i], after[i]) for i in ids)
 
 
@@ -100,8 +101,8 @@ def ground_sampling_m(crs: CRS | None, transform: Affine, width: int, height: in
     """Metres on the ground per pixel at the image centre (geometric mean of both axes), or None without a CRS."""
     if crs is None:
         return None
-    x, y = transform * (width / 2, height / 2)
     a, b, d, e = transform.a, transform.b, transform.d, transform.e
+    x, y = transform.c + (a * width + b * height) / 2, transform.f + (d * width + e * height) / 2
     if crs.is_geographic:
         geod = Geod(ellps="WGS84")
         across = geod.inv(x, y, x + a, y + d)[2]
