@@ -39,7 +39,7 @@ def ndvi(m):
 def test_materials_are_physical():
     assert GROUND == 0 and len(INDEX) == len(TABLE) < 256
     for m in TABLE:
-        assert 0 <= min(m.albedo) and max(m.albedo) < 0.9 and 0 <= m.nir < 0.9
+        assert min(m.albedo) >= 0 and max(m.albedo) < 0.9 and 0 <= m.nir < 0.9
     leafy = [m for m in TABLE if m.name in ("lawn", "crown_broadleaf", "meadow")]
     wet = [m for m in TABLE if m.name in ("water", "pool_water", "flood_water")]
     assert min(ndvi(m) for m in leafy) > 0.4 > 0 > max(ndvi(m) for m in wet)
