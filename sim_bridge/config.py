@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -9,11 +10,11 @@ from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import tomllib
-
 from sim_bridge.errors import InputError
 
 T = TypeVar("T")
+
+_EXPECTED = {int: "a whole number", str: "text", bool: "true or false"}
 
 
 def load_config(kind: type[T], path: Path) -> T:
@@ -81,7 +82,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if hint is float:
         return float(_checked(value, isinstance(value, int | float) and not isinstance(value, bool), where, "a number"))
     exact = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
-    return _checked(value, exact, where, {"int": "a whole number", "str": "text", "bool": "true or false"}[hint.__name__])
+    return _checked(value, exact, where, _EXPECTED[hint])
 
 
 def _checked(value: Any, good: bool, where: str, expected: str) -> Any:
