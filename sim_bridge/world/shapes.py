@@ -1,0 +1,180 @@
+"""Mesh primitives: boxes, prisms, pitched roofs, icospheres; random numbers that belong to an object.
+
+All functions are pure. Faces are counter-clockwise seen from outside. Lengths are metres, angles degrees
+counter-clockwise from east, heights z in the world frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from sim_bridge.world.materials import INDEX
+from sim_bridge.world.model import Mesh
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+Tint = tuple[int, int, int]
+PLAIN: Tint = (128, 128, 128)
+
+_BOX = np.array([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0],
+                 [-0.5, -0.5, 1], [0.5, -0.5, 1], [0.5, 0.5, 1], [-0.5, 0.5, 1]])
+_BOX_FACES = np.array([[4, 5, 6], [4, 6, 7], [0, 1, 5], [0, 5, 4], [1, 2, 6], [1, 6, 5],
+                       [2, 3, 7], [2, 7, 6], [3, 0, 4], [3, 4, 7], [0, 3, 2], [0, 2, 1]])
+
+
+def object_rng(*keys: float) -> np.random.Generator:
+    """Generator that belongs to an object: the same numbers (ids, metres to the millimetre), the same draws."""
+    words = [round(float(key) * 1000) & 0xFFFFFFFF for key in keys]
+    return np.random.default_rng(np.random.SeedSequence(words))
+
+
+def hash_unit(*keys: npt.ArrayLike) -> F64:
+    """Uniform numbers in [0, 1) from broadcast keys (metres to the millimetre, or integers), by splitmix64.
+
+    A draw for many objects at once that still depends on nothing but the object (Steele et al. 2014, mixing function).
+    """
+    state = np.zeros(np.broadcast(*keys).shape, np.uint64)
+    for key in keys:
+        word = np.round(np.asarray(key, np.float64) * 1000).astype(np.int64).astype(np.uint64)
+        state = (state ^ word) + np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state = state ^ (state >> np.uint64(31))
+    return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+
+
+def mesh_of(vertices: npt.ArrayLike, faces: npt.ArrayLike, material: str | npt.ArrayLike, instance: int = 0,
+            tint: npt.ArrayLike = PLAIN) -> Mesh:
+    """Mesh of vertices (V, 3) and faces (F, 3); material is one name or (F,) indices, tint (3,) or (F, 3)."""
+    triangles = np.asarray(faces, np.uint32).reshape(-1, 3)
+    count = len(triangles)
+    index = INDEX[material] if isinstance(material, str) else material
+    return Mesh(
+        np.asarray(vertices, np.float32).reshape(-1, 3),
+        triangles,
+        np.broadcast_to(np.asarray(index, np.uint16), count).copy(),
+        np.full(count, instance, np.uint32),
+        np.broadcast_to(np.clip(np.asarray(tint, np.float64), 0, 255).astype(np.uint8), (count, 3)).copy(),
+    )
+
+
+def turn(points: F64, yaw_deg: float | F64) -> F64:
+    """Points (..., 2) turned about the origin by yaw_deg (scalar, or one for each point)."""
+    angle = np.radians(yaw_deg)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.stack([points[..., 0] * cos - points[..., 1] * sin, points[..., 0] * sin + points[..., 1] * cos], -1)
+
+
+def boxes(centres: F64, sizes: F64, yaw_deg: F64, low_m: F64, high_m: F64, material: str | npt.ArrayLike,
+          tint: npt.ArrayLike = PLAIN, instance: int = 0) -> Mesh:
+    """N boxes at centres (N, 2) with sizes (N, 2) from low_m (N,) to high_m (N,), 8 vertices and 12 faces each.
+
+    material: a name, or (N,) or (N, 12) indices; faces are top 2, sides 8, bottom 2. tint: (3,) or (N, 3).
+    """
+    count = len(centres)
+    flat = turn(_BOX[None, :, :2] * sizes[:, None, :], np.asarray(yaw_deg)[:, None]) + centres[:, None, :]
+    z = low_m[:, None] + _BOX[None, :, 2] * (high_m - low_m)[:, None]
+    faces = (_BOX_FACES[None] + 8 * np.arange(count)[:, None, None]).reshape(-1, 3)
+    index = np.asarray(INDEX[material] if isinstance(material, str) else material, np.uint16)
+    if index.ndim == 1:
+        index = index[:, None]
+    colours = np.broadcast_to(np.asarray(tint), (count, 3)).repeat(12, axis=0)
+    return mesh_of(np.concatenate([flat, z[..., None]], -1), faces, np.broadcast_to(index, (count, 12)).ravel(),
+                   instance, colours)
+
+
+def box(centre: tuple[float, float], size: tuple[float, float], yaw_deg: float, low_m: float, high_m: float,
+        material: str, tint: npt.ArrayLike = PLAIN, instance: int = 0) -> Mesh:
+    """One closed box, see `boxes`."""
+    return boxes(np.array([centre], np.float64), np.array([size], np.float64), np.array([yaw_deg]),
+                 np.array([low_m]), np.array([high_m]), material, tint, instance)
+
+
+def prism_walls(ring: F64, low_m: float, high_m: float, material: str, tint: npt.ArrayLike = PLAIN,
+                instance: int = 0) -> Mesh:
+    """Vertical walls over a counter-clockwise ring (N, 2), open above and below."""
+    n = len(ring)
+    vertices = np.concatenate([np.column_stack([ring, np.full(n, low_m)]), np.column_stack([ring, np.full(n, high_m)])])
+    here, following = np.arange(n), np.roll(np.arange(n), -1)
+    faces = np.concatenate([np.column_stack([here, following, following + n]),
+                            np.column_stack([here, following + n, here + n])])
+    return mesh_of(vertices, faces, material, instance, tint)
+
+
+def cap(polygon: shapely.Polygon, z_m: float, material: str, tint: npt.ArrayLike = PLAIN,
+        instance: int = 0) -> Mesh:
+    """Horizontal, upward-facing area of a polygon (holes allowed), cut by constrained Delaunay triangulation."""
+    triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(polygon))
+    corners = np.stack([shapely.get_coordinates(t)[:3] for t in triangles])
+    edge, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    clockwise = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0] < 0
+    corners[clockwise] = corners[clockwise][:, ::-1]
+    flat = corners.reshape(-1, 2)
+    return mesh_of(np.column_stack([flat, np.full(len(flat), z_m)]), np.arange(len(flat)), material, instance, tint)
+
+
+def pitched(rect: tuple[float, float, float, float], along_x: bool, eaves_m: float, rise_m: float,
+            insets_m: tuple[float, float], overhang_m: float, roof: str, gable: str, tint: npt.ArrayLike = PLAIN,
+            instance: int = 0) -> Mesh:
+    """Two slopes and two ends over the rectangle (x0, y0, x1, y1), in the rectangle's own frame.
+
+    The ridge runs along x or y, `rise_m` above the eaves and `insets_m` short of its two ends: 0 gives an upright
+    gable (material `gable`), more a hip (material `roof`). The slopes reach `overhang_m` beyond the walls.
+    """
+    x0, y0, x1, y1 = rect if along_x else (rect[1], -rect[2], rect[3], -rect[0])
+    middle, half = (y0 + y1) / 2, (y1 - y0) / 2
+    drop = rise_m / max(half, 1e-6) * overhang_m
+    o = overhang_m
+    low, high = eaves_m - drop, eaves_m + rise_m
+    ridge = (x0 - (o if insets_m[0] == 0 else 0) + insets_m[0], x1 + (o if insets_m[1] == 0 else 0) - insets_m[1])
+    vertices = np.array([[x0 - o, y0 - o, low], [x1 + o, y0 - o, low], [x1 + o, y1 + o, low], [x0 - o, y1 + o, low],
+                         [ridge[0], middle, high], [ridge[1], middle, high]])
+    if not along_x:
+        vertices = np.column_stack([-vertices[:, 1], vertices[:, 0], vertices[:, 2]])
+    faces = [[0, 1, 5], [0, 5, 4], [2, 3, 4], [2, 4, 5], [1, 2, 5], [3, 0, 4]]
+    ends = [INDEX[gable if inset == 0 else roof] for inset in (insets_m[1], insets_m[0])]
+    return mesh_of(vertices, faces, np.array([INDEX[roof]] * 4 + ends), instance, tint)
+
+
+@lru_cache(maxsize=4)
+def icosphere(subdivisions: int) -> tuple[F64, I64]:
+    """Unit sphere: 20 * 4^subdivisions faces. Returns vertices (V, 3), faces (F, 3)."""
+    g = (1 + 5**0.5) / 2
+    vertices = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g), (0, -1, -g), (0, 1, -g),
+                (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
+    faces = [(0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2),
+             (10, 7, 6), (7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11),
+             (6, 2, 10), (8, 6, 7), (9, 8, 1)]
+    points = [np.array(v) / np.linalg.norm(v) for v in vertices]
+    for _ in range(subdivisions):
+        points, faces = _subdivide(points, faces)
+    return np.array(points), np.array(faces, np.int64)
+
+
+def _subdivide(points: list[F64], faces: list[tuple[int, int, int]]) -> tuple[list[F64], list[tuple[int, int, int]]]:
+    points, cut, middles = list(points), [], dict[tuple[int, int], int]()
+
+    def middle(a: int, b: int) -> int:
+        key = (min(a, b), max(a, b))
+        if key not in middles:
+            middles[key] = len(points)
+            centre = points[a] + points[b]
+            points.append(centre / np.linalg.norm(centre))
+        return middles[key]
+
+    for a, b, c in faces:
+        ab, bc, ca = middle(a, b), middle(b, c), middle(c, a)
+        cut += [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
+    return points, cut
+
+
+def moved(mesh: Mesh, yaw_deg: float, offset: Sequence[float]) -> Mesh:
+    """The mesh turned about the vertical axis through its origin, then shifted by offset (x, y, z)."""
+    flat = turn(mesh.vertices[:, :2].astype(np.float64), yaw_deg)
+    vertices = np.column_stack([flat, mesh.vertices[:, 2]]) + np.asarray(offset, np.float64)
+    return Mesh(vertices.astype(np.float32), mesh.faces, mesh.material, mesh.instance, mesh.tint)
