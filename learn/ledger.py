@@ -81,7 +81,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): expected JSON that MAGE wrote, run the step again") from error
+        raise InputError(f"{path} cannot be read ({error}): expected JSON of ours, run the step again") from error
 
 
 def pin_settings(path: Path, settings: Record) -> None:

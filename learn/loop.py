@@ -1,0 +1,148 @@
+"""The closed loop: propose scenes, capture them, move them toward the target, learn, judge, propose again.
+
+A run is a folder: `round_NN/{specs.json, frames.zarr, translations/<hash>.zarr, checkpoint/, judgement.json, COMMIT}`
+with `ledger.jsonl` above. Every step is resumable by itself and on record when done, so the same command goes on after
+Ctrl-C or a kill. Labelled real pairs (`dev`) are mapped and scored at the end and are used for nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from learn import rounds
+from learn.ledger import Ledger, Record, pin_settings, write_json
+from learn.scoring import map_and_score, scorecard_of
+from learn.target import Target, find_target
+from sim_bridge.config import to_table
+from sim_bridge.spec import space_from_json
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Settings of a run (`mage loop run.toml`)."""
+
+    out: Path = Path("runs/loop")
+    """Folder of the run."""
+    target: Path | None = None
+    """Folder of unlabelled real before/after pairs to adapt to and to map."""
+    default_target: Path | None = None
+    """Used instead where no target is given and this folder exists; adapted to, not mapped."""
+    dev: Path | None = None
+    """Folder of labelled pairs: mapped and scored at the end, never learned from. Left out where it does not exist."""
+    rounds: int = 2
+    scenes: int = 12
+    """Scenes asked for in each round."""
+    candidates: int = 24
+    """Candidates that are probed and judged after each round."""
+    model_share: float = 0.5
+    """Share of a round's scenes that the model asks for; the rest is Sobol and random."""
+    random_share: float = 0.15
+    probe_size_m: float = 180.0
+    probe_px: int = 256
+    frame_px: int = 512
+    overlap: float = 0.1
+    workers: int = 2
+    seed: int = 0
+    steps: tuple[int, ...] = (150, 250)
+    """Training steps of each round; the last number serves all further rounds."""
+    space: dict[str, Any] = field(default_factory=dict)
+    """Axes of the scene space: `"layout.density" = [0.2, 0.9]`."""
+    realism: dict[str, Any] = field(default_factory=dict)
+    """Settings of `domain.train.RealismConfig`."""
+    train: dict[str, Any] = field(default_factory=dict)
+    """Settings of `learn.train.TrainConfig`."""
+
+    def round_dir(self, index: int) -> Path:
+        return self.out / f"round_{index:02d}"
+
+    def steps_of(self, index: int) -> int:
+        return self.steps[min(index, len(self.steps) - 1)]
+
+
+Say = Callable[[str], None]
+
+
+def run_loop(config: LoopConfig, say: Say = print) -> Path:
+    """Runs or resumes a loop; returns its folder. Raises InputError for settings that cannot be run."""
+    space_from_json(config.space)
+    config.out.mkdir(parents=True, exist_ok=True)
+    pin_settings(config.out / "config.json", to_table(config))
+    ledger = Ledger(config.out)
+    progress = Progress(len(_plan(config)) + 1, say)
+    progress.next("target")
+    target = find_target(config, ledger)
+    say(target.sentence)
+    for name, index, work in _plan(config):
+        progress.next(name if index is None else f"round {index + 1} of {config.rounds}: {name}")
+        ledger.step(name, index, lambda work=work, index=index: work(config, ledger, target, index or 0))
+        if name == "judge":
+            write_json(config.round_dir(index or 0) / "COMMIT", {"round": index, "time": time.time()})
+    write_json(config.out / "summary.json", summary(config, ledger, target))
+    return config.out
+
+
+Step = Callable[[LoopConfig, Ledger, Target, int], Record]
+
+
+def _plan(config: LoopConfig) -> list[tuple[str, int | None, Step]]:
+    steps: list[tuple[str, int | None, Step]] = []
+    for index in range(config.rounds):
+        steps += [("propose", index, rounds.propose), ("capture", index, rounds.capture)]
+        if index == 0:
+            steps.append(("realism", index, rounds.realism))
+        steps += [("translate", index, rounds.translate), ("train", index, rounds.train),
+                  ("judge", index, rounds.judge)]
+    last = config.rounds - 1
+    return [*steps, ("scorecard", None, lambda c, lg, t, _: scorecard_of(c, lg, t, last)),
+            ("map", None, lambda c, lg, t, _: map_and_score(c, lg, t, last))]
+
+
+@dataclass
+class Progress:
+    """Says which step of how many is at work, and how long the run has taken."""
+
+    steps: int
+    say: Say
+    at: int = 0
+    start: float = field(default_factory=time.monotonic)
+
+    def next(self, name: str) -> None:
+        self.at += 1
+        minutes, seconds = divmod(int(time.monotonic() - self.start), 60)
+        self.say(f"[{self.at:2d}/{self.steps}] {name}  ({minutes}:{seconds:02d} since start)")
+
+
+def summary(config: LoopConfig, ledger: Ledger, target: Target) -> Record:
+    """Every figure of the report, from the ledger alone."""
+    mapped = ledger.done("map") or {}
+    names = ("propose", "capture", "translate", "train", "judge")
+    per_round = [{name: ledger.done(name, index) for name in names} for index in range(config.rounds)]
+    return {
+        "target": dataclasses.asdict(target.fact),
+        "real_dev": mapped.get("scores") if mapped.get("kind") == "real" else None,
+        "simulated_dev": mapped.get("scores") if mapped.get("kind") == "simulated" else None,
+        "real_dev_tiles": mapped.get("tiles", []),
+        "target_maps": mapped.get("target_maps"),
+        "scorecard": ledger.done("scorecard"),
+        "realism": ledger.done("realism", 0),
+        "rounds": per_round,
+        "seconds": {name: round(value, 1) for name, value in ledger.seconds().items()},
+        "seed": config.seed,
+        "command": " ".join(["mage", *sys.argv[1:]]),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this checkout, or None outside one."""
+    here = Path(__file__).parent
+    out = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return out.stdout.strip() or None
+
