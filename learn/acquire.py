@@ -74,7 +74,7 @@ def baseline_proposals(space: SceneSpace, strategy: str, count: int, seed: int, 
     points = draw(count, axes, scene_seed(seed, round_index, stream, 0))
     why = {"sobol": "covers the scene space evenly", "random": "random baseline"}[strategy]
     return [
-        Proposal(space.decode(p, scene_seed(seed, round_index, stream, i + 1)), tuple(float(u) for u in p), strategy, why)
+        Proposal(space.decode(p, scene_seed(seed, round_index, stream, i + 1)), tuple(map(float, p)), strategy, why)
         for i, p in enumerate(points)
     ]
 
