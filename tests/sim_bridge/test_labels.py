@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_world import box, small_package
 
 from sim_bridge.classes import BURNT, CLASS_ID
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.frames import ENU, CameraPose, Intrinsics, intrinsics, look_at, project
 from sim_bridge.labels import Labels, agreement, cast_labels, half_step_m
 from sim_bridge.world.model import BuildingDamage
-from small_world import box, small_package
 
 CAMERA = intrinsics(120, 120, 12.0)
 HOUSE = box((-5, -4, 0), (5, 4, 6), "roof_gravel", "wall_plaster", 7)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from small_world import box, small_package
 
 from sim_bridge.embedded import shading, textures
 from sim_bridge.embedded.render import render
@@ -14,7 +16,6 @@ from sim_bridge.errors import InputError
 from sim_bridge.frames import ENU, intrinsics, look_at, pixel_rays, project
 from sim_bridge.spec import Light
 from sim_bridge.world.materials import INDEX
-from small_world import box, small_package
 
 CAMERA = intrinsics(64, 48, 15.0)
 SHARP = intrinsics(200, 200, 10.0)
@@ -161,4 +162,4 @@ def test_coarse_levels_of_a_pattern_lose_contrast() -> None:
     index = textures.PATTERN_ID["grass"]
     spread = [atlas.texels[start:start + (textures.SIZE >> level) ** 2].std()
               for level, start in enumerate(atlas.start[index])]
-    assert all(fine >= coarse for fine, coarse in zip(spread, spread[1:], strict=False))
+    assert all(fine >= coarse for fine, coarse in itertools.pairwise(spread))
