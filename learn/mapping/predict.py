@@ -152,15 +152,15 @@ def _predict_tiles(pair: AlignedPair, predictor: Predictor, tiling: Tiling, top:
                      for side in zip(*images, strict=True))
     said = predictor.predict(before, after)
     maps = np.concatenate([said.landcover_before, said.landcover_after, said.damage], axis=1)
-    return [np.moveaxis(_resize(np.moveaxis(each, 0, -1), (height, width)), -1, 0) for each in maps]
+    return [np.stack([_resize(plane, (height, width)) for plane in each]) for each in maps]
 
 
 def _resize(pixels: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:
-    """(H, W, C) at another shape: by area when it shrinks, bilinear when it grows."""
+    """(H, W) or (H, W, C) at another shape: by area when it shrinks, bilinear when it grows."""
     if pixels.shape[:2] == shape:
         return pixels
     method = cv2.INTER_AREA if shape[0] < pixels.shape[0] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), shape[::-1], interpolation=method))
+    return np.asarray(cv2.resize(pixels, shape[::-1], interpolation=method))
 
 
 def _add(held: FloatArray, tile: FloatArray, row_weights: FloatArray, columns: Axis, index: int, start: int) -> None:
