@@ -78,6 +78,20 @@ class Grid:
         return self.values[iy, ix]
 
 
+def terrain_height(t: Grid, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Height (m) of terrain nodes `t` (see `World.terrain`) under points, see `World.height_at`."""
+    ny, nx = t.values.shape
+    gx = np.clip((np.asarray(x, np.float64) - t.west_m) / t.cell_m, 0, nx - 1 - 1e-9)
+    gy = np.clip((np.asarray(y, np.float64) - t.south_m) / t.cell_m, 0, ny - 1 - 1e-9)
+    ix, iy = gx.astype(np.int64), gy.astype(np.int64)
+    fx, fy = gx - ix, gy - iy
+    v = t.values.astype(np.float64)
+    sw, se, nw, ne = v[iy, ix], v[iy, ix + 1], v[iy + 1, ix], v[iy + 1, ix + 1]
+    lower = sw + fx * (se - sw) + fy * (ne - se)
+    upper = sw + fy * (nw - sw) + fx * (ne - nw)
+    return np.where(fx >= fy, lower, upper)
+
+
 @dataclass(frozen=True)
 class Building:
     """A building: footprint ring (x, y) m, counter-clockwise, unclosed; heights above `base_m` (z of its ground)."""
@@ -165,17 +179,7 @@ class World:
     def height_at(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Terrain z (m) under points, on the very triangles that are drawn: each cell is cut from its south-west to
         its north-east corner."""
-        t = self.terrain
-        ny, nx = t.values.shape
-        gx = np.clip((np.asarray(x, np.float64) - t.west_m) / t.cell_m, 0, nx - 1 - 1e-9)
-        gy = np.clip((np.asarray(y, np.float64) - t.south_m) / t.cell_m, 0, ny - 1 - 1e-9)
-        ix, iy = gx.astype(np.int64), gy.astype(np.int64)
-        fx, fy = gx - ix, gy - iy
-        v = t.values.astype(np.float64)
-        sw, se, nw, ne = v[iy, ix], v[iy, ix + 1], v[iy + 1, ix], v[iy + 1, ix + 1]
-        lower = sw + fx * (se - sw) + fy * (ne - se)
-        upper = sw + fy * (nw - sw) + fx * (ne - nw)
-        return np.where(fx >= fy, lower, upper)
+        return terrain_height(self.terrain, x, y)
 
 
 @dataclass(frozen=True)

@@ -38,14 +38,15 @@ def hash_unit(*keys: npt.ArrayLike) -> F64:
 
     A draw for many objects at once that still depends on nothing but the object (Steele et al. 2014, mixing function).
     """
-    state = np.zeros(np.broadcast(*keys).shape, np.uint64)
+    shape = np.broadcast(*keys).shape
+    state = np.zeros(shape or (1,), np.uint64)
     for key in keys:
         word = np.round(np.asarray(key, np.float64) * 1000).astype(np.int64).astype(np.uint64)
         state = (state ^ word) + np.uint64(0x9E3779B97F4A7C15)
         state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         state = state ^ (state >> np.uint64(31))
-    return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+    return np.asarray((state >> np.uint64(11)).astype(np.float64) / float(1 << 53)).reshape(shape)
 
 
 def mesh_of(vertices: npt.ArrayLike, faces: npt.ArrayLike, material: str | npt.ArrayLike, instance: int = 0,

@@ -1,0 +1,56 @@
+"""SceneSpec -> World: one pass from relief to parked cars, each part with random numbers of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import shapely
+
+from sim_bridge.frames import Geodetic
+from sim_bridge.spec import SceneSpec, to_json
+from sim_bridge.world.buildings import building_mesh
+from sim_bridge.world.ground import paint_ground, paint_land_use
+from sim_bridge.world.homes import place_buildings
+from sim_bridge.world.model import Mesh, World, terrain_height
+from sim_bridge.world.parcels import divide
+from sim_bridge.world.parking import park_vehicles
+from sim_bridge.world.planting import plant
+from sim_bridge.world.plants import crown_material, trees_mesh
+from sim_bridge.world.streets import lay_streets
+from sim_bridge.world.terrain import build_relief, terrain_mesh, water_mesh
+from sim_bridge.world.vehicles import vehicles_mesh
+
+_PARTS = ("relief", "streets", "parcels", "buildings", "ground", "trees", "vehicles")
+
+
+def build_world(spec: SceneSpec) -> World:
+    """The place before the hazard. Depends on seed, layout and season_before alone; the same spec, the same arrays.
+
+    Raises InputError (from `spec.check`) for values that cannot be built.
+    """
+    seeds = np.random.SeedSequence(spec.seed).spawn(len(_PARTS))
+    rng = {name: np.random.default_rng(seed) for name, seed in zip(_PARTS, seeds, strict=True)}
+    layout = spec.layout
+    relief = build_relief(layout, rng["relief"])
+    water = shapely.union_all(relief.water)
+    network = lay_streets(layout, water, rng["streets"])
+    parcels = divide(layout, network, rng["parcels"])
+    heights = partial(terrain_height, relief.terrain)
+    forbidden = shapely.union(network.corridor.buffer(1.5), water.buffer(6))
+    buildings, plans = place_buildings(layout, parcels, forbidden, heights, rng["buildings"])
+    ground = paint_ground(layout, spec.season_before, parcels, plans, network, relief.water, rng["ground"])
+    trees = plant(layout, parcels, plans, ground, heights, rng["trees"])
+    vehicles = park_vehicles(layout, network, parcels, plans, heights, rng["vehicles"])
+    crowns = [crown_material(tree, spec.season_before) for tree in trees]
+    return World(
+        world_id=spec.world_id, seed=spec.seed, size_m=layout.size_m,
+        origin=Geodetic(layout.origin_lat_deg, layout.origin_lon_deg), terrain=relief.terrain, ground=ground,
+        land_use=paint_land_use(layout, parcels, network, relief.water), buildings=buildings, trees=trees,
+        vehicles=vehicles, streets=network.streets, water_level_m=relief.level_m,
+        water=tuple(tuple((float(x), float(y)) for x, y in body.exterior.coords[:-1]) for body in relief.water),
+        static=Mesh.concatenate([terrain_mesh(relief.terrain), water_mesh(relief)]),
+        before=Mesh.concatenate([*(building_mesh(b) for b in buildings), trees_mesh(trees, crowns),
+                                 vehicles_mesh(vehicles)]),
+        scene=to_json(spec),
+    )

@@ -1,0 +1,186 @@
+"""What is built on a parcel: houses of right-angled plan facing the street, blocks with parking, barns and sheds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from sim_bridge.spec import Layout
+from sim_bridge.world.model import Building
+from sim_bridge.world.parcels import Parcel
+from sim_bridge.world.shapes import F64, turn
+
+Heights = Callable[[F64, F64], F64]
+_DARK = (("roof_shingle_grey", 0.55), ("roof_shingle_brown", 0.45))
+_LIGHT = (("roof_shingle_light", 0.55), ("roof_tile_red", 0.35), ("roof_metal", 0.10))
+_FLAT = (("roof_gravel", 0.4), ("roof_membrane", 0.3), ("roof_bitumen", 0.3))
+_WALLS = (("wall_plaster", 0.5), ("wall_wood", 0.4), ("wall_brick", 0.1))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A building before it stands: ring (N, 2) in world x, y, and what it is."""
+
+    ring: F64
+    parcel: int
+    use: str
+    roof: str
+    storeys: int
+    yaw_deg: float
+
+
+def place_buildings(layout: Layout, parcels: Sequence[Parcel], forbidden: shapely.Geometry, heights: Heights,
+                    rng: np.random.Generator) -> tuple[tuple[Building, ...], tuple[Plan, ...]]:
+    """Buildings (ids from 1) and their plans, none on streets or water, none beyond the square, none on another."""
+    half = layout.size_m / 2 - 1
+    allowed = shapely.box(-half, -half, half, half)
+    shapely.prepare([allowed, forbidden])
+    plans: list[Plan] = []
+    for index, parcel in enumerate(parcels):
+        for plan in _designs(layout, parcel, index, rng):
+            polygon = shapely.Polygon(plan.ring)
+            others = [shapely.Polygon(p.ring) for p in reversed(plans[-6:]) if p.parcel == index]
+            if allowed.contains(polygon) and not forbidden.intersects(polygon) and \
+                    not any(polygon.distance(other) < 0.6 for other in others):
+                plans.append(plan)
+    kept = _apart(plans)
+    return tuple(_building(layout, k + 1, plan, heights, rng) for k, plan in enumerate(kept)), tuple(kept)
+
+
+def _apart(plans: list[Plan]) -> list[Plan]:
+    """The plans without those that touch an earlier one (lots of two districts may overlap)."""
+    polygons = [shapely.Polygon(p.ring) for p in plans]
+    first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    late = {int(max(a, b)) for a, b in zip(first, second, strict=True) if a != b}
+    return [plan for k, plan in enumerate(plans) if k not in late]
+
+
+def _designs(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
+    if parcel.use == "house":
+        return _house(layout, parcel, index, rng)
+    if parcel.use in ("commercial", "apartments"):
+        return _block(parcel, index, rng)
+    if parcel.use == "farm":
+        return [*_house(layout, parcel, index, rng), *_barns(parcel, index, rng)]
+    return []
+
+
+def _frame(parcel: Parcel) -> tuple[F64, float, float]:
+    """Corner left of the street side, width and depth (m) of the rectangle that surely fits a lot."""
+    local = turn(parcel.ring - parcel.ring[0], -parcel.yaw_deg)
+    left, right = max(local[0, 0], local[3, 0]), min(local[1, 0], local[2, 0])
+    depth = min(local[2, 1], local[3, 1])
+    return parcel.ring[0] + turn(np.array([left, 0.0]), parcel.yaw_deg), float(right - left), float(depth)
+
+
+def _placed(parcel: Parcel, corner: F64, local: F64) -> F64:
+    return turn(local, parcel.yaw_deg) + corner
+
+
+def _house(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
+    """A house about a third of the lot, set back from the street, and now and then a shed in a back corner."""
+    corner, width, depth = _frame(parcel)
+    if width < 8.5 or depth < 16:
+        return []
+    area = float(np.clip(rng.normal(185, 38), 110, 270)) * (0.8 if layout.settlement == "town" else 1.0)
+    w = min(width - rng.uniform(1.6, 3.2), rng.uniform(11.5, 17.5))
+    d = float(np.clip(area / w, 8.0, min(17.0, depth - 9)))
+    setback = rng.uniform(4.5, 8.0) if parcel.use == "house" else rng.uniform(12, 22)
+    x = rng.uniform(0.7, max(width - w - 0.7, 0.8))
+    ring = _house_ring(w, d, rng) + np.array([x, min(setback, max(depth - d - 3, 2.5))])
+    flat = rng.random() < layout.flat_roof_share
+    hip = rng.random() < layout.hip_roof_share
+    roof = "flat" if flat else "hip" if hip else "gable"
+    storeys = int(rng.choice([1, 2], p=[0.7, 0.3] if layout.settlement != "town" else [0.4, 0.6]))
+    plans = [Plan(_placed(parcel, corner, ring), index, "house", roof, storeys, parcel.yaw_deg)]
+    if rng.random() < 0.35:
+        plans.append(_shed(parcel, corner, width, depth, index, rng))
+    return plans
+
+
+def _house_ring(w: float, d: float, rng: np.random.Generator) -> F64:
+    """Rectangle, L or T in a w x d box, garage wing towards the street (low y), counter-clockwise."""
+    kind = rng.random()
+    if d < 9.5 or kind < 0.25:
+        return np.array([[0, 0], [w, 0], [w, d], [0, d]])
+    a, b = rng.uniform(0.38, 0.55) * w, min(rng.uniform(2.0, 5.0), d - 6.5)
+    if kind < 0.65:
+        ring = np.array([[0, 0], [a, 0], [a, b], [w, b], [w, d], [0, d]])
+    elif kind < 0.85:
+        ring = np.array([[0, 0], [w, 0], [w, d - b], [a, d - b], [a, d], [0, d]])
+    else:
+        c = rng.uniform(0.1, 0.45) * w
+        ring = np.array([[0, b], [c, b], [c, 0], [c + a, 0], [c + a, b], [w, b], [w, d], [0, d]])
+    if rng.random() < 0.5:
+        ring = np.column_stack([w - ring[::-1, 0], ring[::-1, 1]])
+    return ring
+
+
+def _shed(parcel: Parcel, corner: F64, width: float, depth: float, index: int, rng: np.random.Generator) -> Plan:
+    w, d = rng.uniform(2.2, 4.5), rng.uniform(2.2, 4.0)
+    x = rng.choice([0.6, max(width - w - 0.6, 0.7)])
+    ring = np.array([[0, 0], [w, 0], [w, d], [0, d]]) + np.array([x, depth - d - rng.uniform(0.5, 2.0)])
+    return Plan(_placed(parcel, corner, ring), index, "garage", str(rng.choice(["gable", "shed"])), 1, parcel.yaw_deg)
+
+
+def _block(parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
+    """One large block with its back to the lot's end; flats stand in two or three slabs."""
+    corner, width, depth = _frame(parcel)
+    if width < 22 or depth < 24:
+        return []
+    if parcel.use == "commercial":
+        w, d = width * rng.uniform(0.55, 0.9), depth * rng.uniform(0.3, 0.55)
+        ring = _house_ring(w, d, rng) + np.array([rng.uniform(2, width - w - 1), depth - d - rng.uniform(2, 5)])
+        return [Plan(_placed(parcel, corner, ring), index, "commercial", "flat", int(rng.integers(1, 3)),
+                     parcel.yaw_deg)]
+    plans, y, roof = [], rng.uniform(4, 7), str(rng.choice(["flat", "hip", "gable"], p=[0.5, 0.25, 0.25]))
+    while y + 12 < depth:
+        w, d = width * rng.uniform(0.7, 0.92), rng.uniform(10, 13)
+        ring = np.array([[0, 0], [w, 0], [w, d], [0, d]]) + np.array([rng.uniform(1, width - w - 0.5), y])
+        plans.append(Plan(_placed(parcel, corner, ring), index, "apartments", roof, int(rng.integers(2, 4)),
+                          parcel.yaw_deg))
+        y += d + rng.uniform(12, 18)
+    return plans
+
+
+def _barns(parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
+    corner, width, depth = _frame(parcel)
+    plans = []
+    for _ in range(int(rng.integers(0, 3))):
+        w, d = rng.uniform(7, 18), rng.uniform(6, 11)
+        ring = np.array([[0, 0], [w, 0], [w, d], [0, d]])
+        ring = ring + np.array([rng.uniform(1, max(width - w, 2)), rng.uniform(26, max(depth - d - 1, 27))])
+        plans.append(Plan(_placed(parcel, corner, ring), index, "industrial" if w * d > 90 else "garage", "gable", 1,
+                          parcel.yaw_deg))
+    return plans
+
+
+def _pick(options: Sequence[tuple[str, float]], rng: np.random.Generator) -> str:
+    weights = np.array([weight for _, weight in options])
+    return options[int(rng.choice(len(options), p=weights / weights.sum()))][0]
+
+
+def _building(layout: Layout, number: int, plan: Plan, heights: Heights, rng: np.random.Generator) -> Building:
+    ring = plan.ring
+    sides = np.roll(ring, -1, axis=0) - ring
+    yaw = plan.yaw_deg + (0.0 if np.ptp(turn(ring, -plan.yaw_deg), axis=0).argmax() == 0 else 90.0)
+    shed = plan.use == "garage"
+    eaves = rng.uniform(2.1, 2.5) if shed else 2.7 * plan.storeys + rng.uniform(-0.1, 0.5)
+    eaves += rng.uniform(1.0, 3.0) if plan.use in ("commercial", "industrial") else 0.0
+    span = float(np.sort(np.hypot(*sides.T))[-2:].mean()) if len(ring) > 4 else float(np.hypot(*sides.T).min())
+    rise = 0.0 if plan.roof == "flat" else min(span, 11.0) / 2 * rng.uniform(0.3, 0.5)
+    dark = rng.random() < layout.dark_roof_share
+    metal = plan.use == "industrial" or (shed and rng.random() < 0.4)
+    material = _pick(_FLAT if plan.roof == "flat" else _DARK if dark else _LIGHT, rng)
+    typology = {"apartments": "masonry", "commercial": "concrete_frame", "industrial": "steel_light"}
+    return Building(
+        id=number, footprint=tuple((float(x), float(y)) for x, y in ring),
+        base_m=float(heights(ring[:, 0], ring[:, 1]).min()), eaves_m=float(eaves), ridge_m=float(eaves + rise),
+        roof=plan.roof, typology=typology.get(plan.use, "wood_light"), use=plan.use,
+        roof_material="roof_metal" if metal and plan.roof != "flat" else material, wall_material=_pick(_WALLS, rng),
+        yaw_deg=float(math.remainder(yaw, 360.0)),
+    )
