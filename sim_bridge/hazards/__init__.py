@@ -1,0 +1,43 @@
+"""Hazards: what happens to a world, where, and why.
+
+Each hazard is a field over the ground (depth, acceleration, time of arrival) from which the damage of every building,
+plant and vehicle follows, so that damage is coherent in space and each damaged building can name its cause. Draws
+belong to the world, never to the strength of the hazard: a stronger one never damages a building less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sim_bridge.hazards import common
+from sim_bridge.hazards.earthquake import shake
+from sim_bridge.hazards.fire import burn
+from sim_bridge.hazards.flood import inundate
+from sim_bridge.hazards.grades import grade
+from sim_bridge.spec import Earthquake, Fire, Flood, SceneSpec
+from sim_bridge.world.model import Aftermath, BuildingDamage, Mesh, World
+from sim_bridge.world.plants import trees_mesh
+
+
+def strike(world: World, spec: SceneSpec) -> Aftermath:
+    """The world after `spec.hazard`, in the season `spec.season_after`.
+
+    Every building is in `damage`, in the order of `world.buildings`, with a grade of 1 to 4 and a cause.
+    """
+    ground = common.season_ground(world, spec.season_before, spec.season_after)
+    seasoned = replace(world, ground=ground, before=_in_season(world, spec))
+    if isinstance(spec.hazard, Flood):
+        return inundate(seasoned, spec.hazard)
+    if isinstance(spec.hazard, Earthquake):
+        return shake(seasoned, spec.hazard)
+    if isinstance(spec.hazard, Fire):
+        return burn(seasoned, spec.hazard, common.healthy_crowns(world.trees, spec.season_after))
+    damage = tuple(BuildingDamage(b.id, "untouched", grade("none", "untouched"), "no hazard") for b in world.buildings)
+    return Aftermath({"kind": "none"}, seasoned.before, ground, damage)
+
+
+def _in_season(world: World, spec: SceneSpec) -> Mesh:
+    if spec.season_after == spec.season_before:
+        return world.before
+    trees = trees_mesh(world.trees, common.healthy_crowns(world.trees, spec.season_after))
+    return Mesh.concatenate([common.standing(world, ()), common.belongings(world), common.vehicles(world), trees])

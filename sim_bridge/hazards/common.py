@@ -1,0 +1,122 @@
+"""What all hazards share: seeded draws, patches over the ground, and the parts of a world that go on standing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from sim_bridge.spec import Season
+from sim_bridge.world.materials import INDEX
+from sim_bridge.world.model import Grid, Mesh, Tree, World
+from sim_bridge.world.plants import crown_material
+
+F64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+_REBUILT = [INDEX[name] for name in ("crown_broadleaf", "crown_conifer", "crown_autumn", "hedge", "trunk")]
+_VEHICLE = [INDEX[name] for name in ("car_paint", "car_glass", "tent")]
+_DRYNESS = {"spring": -0.5, "winter": -0.3, "summer": 0.3, "autumn": 0.5}
+
+
+def generator(world: World, purpose: int) -> np.random.Generator:
+    """Draws of one purpose in one world: other purposes and stronger hazards do not shift them."""
+    return np.random.default_rng(np.random.SeedSequence([world.seed & 0xFFFFFFFF, purpose]))
+
+
+def patches(shape: tuple[int, int], period_cells: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Smooth noise (ny, nx), mean 0 and standard deviation 1, whose patches are about period_cells wide."""
+    coarse = [max(4, int(np.ceil(n / period_cells * 2)) + 3) for n in shape]
+    small = rng.standard_normal(coarse).astype(np.float32)
+    field = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray((field - field.mean()) / max(float(field.std()), 1e-6), np.float32)
+
+
+def centres(grid: Grid) -> tuple[F64, F64]:
+    """x (nx,) and y (ny,) of the cells' centres, metres."""
+    ny, nx = grid.values.shape[:2]
+    x = grid.west_m + (np.arange(nx, dtype=np.float64) + 0.5) * grid.cell_m
+    y = grid.south_m + (np.arange(ny, dtype=np.float64) + 0.5) * grid.cell_m
+    return np.asarray(x, np.float64), np.asarray(y, np.float64)
+
+
+def floats(grid: Grid) -> npt.NDArray[np.float32]:
+    """Values (ny, nx) of a physical raster."""
+    return grid.values.astype(np.float32, copy=False)
+
+
+def coarse_grid(world: World, cell_m: float) -> Grid:
+    """Float32 zeros over the world's square, in cells of about cell_m."""
+    cells = max(8, round(world.size_m / cell_m))
+    return Grid(np.zeros((cells, cells), np.float32), -world.size_m / 2, -world.size_m / 2, world.size_m / cells)
+
+
+def covered(grid: Grid, polygons: Iterable[shapely.Geometry]) -> Bool:
+    """Cells (ny, nx) under any of the polygons; holes are filled."""
+    mask = np.zeros(grid.values.shape[:2], np.uint8)
+    origin = np.array([grid.west_m, grid.south_m])
+    for part in shapely.get_parts(np.array(list(polygons), object)):
+        ring = (shapely.get_coordinates(shapely.get_exterior_ring(part)) - origin) / grid.cell_m - 0.5
+        if len(ring):
+            cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], 1, shift=4)
+    return mask.astype(np.bool_)
+
+
+def resampled(field: Grid, like: Grid) -> npt.NDArray[np.float32]:
+    """Float raster over the same square at the resolution of `like`, linear."""
+    ny, nx = like.values.shape[:2]
+    return np.asarray(cv2.resize(floats(field), (nx, ny), interpolation=cv2.INTER_LINEAR))
+
+
+def footprints(world: World) -> npt.NDArray[np.object_]:
+    """Shapely polygons of the buildings, in their order."""
+    return np.array([shapely.Polygon(b.footprint) for b in world.buildings] or [], object)
+
+
+def select(mesh: Mesh, keep: Bool) -> Mesh:
+    """The faces where `keep` (F,) is true, with only the vertices that they use."""
+    used, faces = np.unique(mesh.faces[keep], return_inverse=True)
+    return Mesh(mesh.vertices[used], faces.reshape(-1, 3).astype(np.uint32), mesh.material[keep], mesh.instance[keep],
+                mesh.tint[keep])
+
+
+def standing(world: World, gone: Collection[int]) -> Mesh:
+    """Buildings as they were before, except those whose ids are `gone`."""
+    mesh = world.before
+    return select(mesh, (mesh.instance > 0) & ~np.isin(mesh.instance, np.fromiter(gone, np.int64)))
+
+
+def building_faces(world: World, building: int) -> Mesh:
+    """One building as it was before."""
+    return select(world.before, world.before.instance == building)
+
+
+def belongings(world: World) -> Mesh:
+    """Fences, pools and the like: what is neither building, plant nor vehicle."""
+    mesh = world.before
+    return select(mesh, (mesh.instance == 0) & ~np.isin(mesh.material, _REBUILT + _VEHICLE))
+
+
+def vehicles(world: World) -> Mesh:
+    """Vehicles as they were before."""
+    return select(world.before, (world.before.instance == 0) & np.isin(world.before.material, _VEHICLE))
+
+
+def healthy_crowns(trees: Sequence[Tree], season: Season) -> list[str]:
+    return [crown_material(tree, season) for tree in trees]
+
+
+def season_ground(world: World, before: Season, after: Season) -> Grid:
+    """Ground raster of the later season: lawns dry out or turn green, patch by patch."""
+    ground = world.ground
+    change = _DRYNESS[after] - _DRYNESS[before]
+    if change == 0:
+        return ground
+    patch = patches(ground.values.shape, 22 / ground.cell_m, generator(world, 1))
+    green, dry = np.uint8(INDEX["lawn"]), np.uint8(INDEX["lawn_dry"])
+    start, end = (green, dry) if change > 0 else (dry, green)
+    turned = (ground.values == start) & (patch < 1.6 * abs(change) - 0.8)
+    return Grid(np.where(turned, end, ground.values).astype(np.uint8), ground.west_m, ground.south_m, ground.cell_m)

@@ -1,0 +1,129 @@
+"""Broken geometry: rubble mounds, scattered pieces, holes and patches in what still stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from sim_bridge.hazards import common
+from sim_bridge.world.materials import INDEX
+from sim_bridge.world.model import Building, Mesh, World
+from sim_bridge.world.shapes import F64, boxes, hash_unit, mesh_of
+
+Bool = npt.NDArray[np.bool_]
+
+BULKING = 0.33
+"""Share of a building's volume that its debris fills (HAZUS-MH, debris module: voids are two thirds and more)."""
+_SPACING_M = 0.9
+
+
+def shattered(mesh: Mesh, edge_m: float) -> Mesh:
+    """The same surface in triangles with no edge longer than edge_m: each is cut in four until it fits."""
+    corners, rest = mesh.vertices[mesh.faces].astype(np.float64), np.arange(len(mesh.faces))
+    done, origin = [], []
+    while len(corners):
+        sides = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max(axis=1)
+        fits = sides <= edge_m
+        done.append(corners[fits])
+        origin.append(rest[fits])
+        corners, rest = _quartered(corners[~fits]), rest[~fits].repeat(4)
+    faces = np.concatenate(origin) if origin else np.zeros(0, np.int64)
+    vertices = np.concatenate(done).reshape(-1, 3) if done else np.zeros((0, 3))
+    return Mesh(vertices.astype(np.float32), np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3),
+                mesh.material[faces], mesh.instance[faces], mesh.tint[faces])
+
+
+def _quartered(corners: F64) -> F64:
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    parts = np.stack([[a, ab, ca], [b, bc, ab], [c, ca, bc], [ab, bc, ca]])       # (4, 3, F, 3)
+    return np.asarray(parts.transpose(2, 0, 1, 3).reshape(-1, 3, 3))
+
+
+def face_centres(mesh: Mesh) -> F64:
+    """Centre of every face, (F, 3) metres."""
+    return np.asarray(mesh.vertices[mesh.faces].mean(axis=1), np.float64)
+
+
+def repainted(mesh: Mesh, chosen: Bool, material: str) -> Mesh:
+    """The mesh with the chosen faces (F,) in another material, untinted."""
+    index = np.where(chosen, np.uint16(INDEX[material]), mesh.material)
+    tint = np.where(chosen[:, None], np.uint8(128), mesh.tint)
+    return Mesh(mesh.vertices, mesh.faces, index, mesh.instance, tint)
+
+
+def roof_patch(mesh: Mesh, building: Building, share: float, rng: np.random.Generator) -> Bool:
+    """Faces (F,) of the roof within a ragged patch at one end that takes about `share` of the plan."""
+    centre = face_centres(mesh)
+    ring = shapely.Polygon(building.footprint)
+    angle = np.radians(building.yaw_deg + rng.choice([0.0, 90.0, 180.0, 270.0]) + rng.uniform(-25, 25))
+    along = centre[:, :2] @ np.array([np.cos(angle), np.sin(angle)])
+    low, high = np.quantile(shapely.get_coordinates(ring.exterior) @ np.array([np.cos(angle), np.sin(angle)]), [0, 1])
+    ragged = 0.14 * (hash_unit(np.round(centre[:, 0] / 1.7), np.round(centre[:, 1] / 1.7)) - 0.5)
+    return np.asarray(((along - low) / (high - low) + ragged < share) & (centre[:, 2] > building.base_m + 0.3))
+
+
+def mound(world: World, area: shapely.Polygon, peak_m: float, lift_m: float, materials: Sequence[str],
+          instance: int, rng: np.random.Generator) -> Mesh:
+    """A lumpy heap over `area`: about peak_m high inside, running out to the ground (+ lift_m) at its edge."""
+    west, south, east, north = area.bounds
+    nx, ny = (max(2, int(np.ceil(d / _SPACING_M))) for d in (east - west, north - south))
+    x, y = np.meshgrid(np.linspace(west, east, nx + 1), np.linspace(south, north, ny + 1))
+    x, y = (v + rng.uniform(-0.3, 0.3, v.shape) * _SPACING_M for v in (x, y))
+    points = shapely.points(x, y)
+    inside = shapely.distance(area.exterior, points) * np.where(shapely.contains(area, points), 1, -1)
+    slope = np.clip(inside / max(1.2, 0.25 * np.sqrt(area.area)), 0, 1)
+    height = peak_m * np.sqrt(slope) * rng.uniform(0.55, 1.45, x.shape) + np.where(inside > 0, lift_m, -0.25)
+    vertices = np.stack([x, y, world.height_at(x, y) + height], -1).reshape(-1, 3)
+    start = (np.arange(ny)[:, None] * (nx + 1) + np.arange(nx)).ravel()
+    faces = np.concatenate([np.column_stack([start, start + 1, start + nx + 2]),
+                            np.column_stack([start, start + nx + 2, start + nx + 1])])
+    faces = faces[(inside.ravel()[faces] > 0).any(axis=1)]
+    chosen = rng.choice([INDEX[name] for name in materials], len(faces))
+    tint = 128 * rng.uniform(0.62, 1.3, (len(faces), 1)) * np.ones(3)
+    return mesh_of(vertices, faces, chosen, instance, tint)
+
+
+def pieces(world: World, area: shapely.Polygon, count: int, size_m: tuple[float, float], rise_m: float,
+           materials: Sequence[str], instance: int, rng: np.random.Generator, rust: float = 0.0) -> Mesh:
+    """`count` slabs and boxes of size_m (low, high) lying about in `area`, up to rise_m above the ground.
+
+    `rust` is the share of pieces that are tinted orange-brown.
+    """
+    west, south, east, north = area.bounds
+    x, y = rng.uniform(west, east, 4 * count), rng.uniform(south, north, 4 * count)
+    hit = np.flatnonzero(shapely.contains_xy(area, x, y))[:count]
+    n = len(hit)
+    sizes = rng.uniform(*size_m, (n, 2)) * rng.uniform([0.35, 1.0], [1.0, 1.6], (n, 2))
+    base = world.height_at(x[hit], y[hit])
+    tint = 128 * rng.uniform(0.6, 1.45, (n, 1)) * rng.uniform(0.94, 1.06, (n, 3))
+    tint = np.where(rng.random((n, 1)) < rust, tint * np.array([1.15, 0.82, 0.55]), tint)
+    chosen = rng.choice([INDEX[name] for name in materials], n)
+    top = base + 0.1 + rise_m * rng.random(n) ** 2
+    return boxes(np.column_stack([x[hit], y[hit]]), sizes, rng.uniform(0, 180, n), base - 0.2, top, chosen, tint,
+                 instance)
+
+
+def stubs(world: World, building: Building, share: float, height_m: tuple[float, float], material: str,
+          rng: np.random.Generator) -> Mesh:
+    """Remains of the walls: `share` of the outline, in pieces of about 2 m, height_m (low, high) above the ground."""
+    line = shapely.segmentize(shapely.Polygon(building.footprint).exterior, 2.0)
+    ring = shapely.get_coordinates(line)
+    a, b = ring[:-1], ring[1:]
+    kept = rng.random(len(a)) < share
+    middle, side = ((a + b) / 2)[kept], (b - a)[kept]
+    length, n = np.hypot(side[:, 0], side[:, 1]), int(kept.sum())
+    base = world.height_at(middle[:, 0], middle[:, 1])
+    return boxes(middle, np.column_stack([length * rng.uniform(0.5, 1, n), np.full(n, 0.22)]),
+                 np.degrees(np.arctan2(side[:, 1], side[:, 0])), base - 0.3, base + rng.uniform(*height_m, n), material,
+                 128 * rng.uniform(0.7, 1.3, (n, 1)) * np.ones(3), building.id)
+
+
+def carved(world: World, building: Building, share: float, rng: np.random.Generator) -> tuple[Mesh, Bool, Mesh]:
+    """The building in small faces, the faces of its part that is lost, and what is left of it."""
+    mesh = shattered(common.building_faces(world, building.id), 1.6)
+    lost = roof_patch(mesh, building, share, rng)
+    return mesh, lost, common.select(mesh, ~lost)
