@@ -1,0 +1,102 @@
+"""The objects that the embedded simulator lists, and the segmentation id of every pixel.
+
+One object for each building, one for each class of the rest. A pixel shows its semantic class (`classes.SEMANTIC`)
+until the id of its object is set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import re2
+
+from sim_bridge.classes import CLASS_ID
+from sim_bridge.frames import ENU, NED, NedPose, Quaternion, ned_from_enu, quaternion_from_euler
+from sim_bridge.world.materials import TABLE
+from sim_bridge.world.model import Building, World
+
+U8 = npt.NDArray[np.uint8]
+
+MAX_PATTERN = 512
+_PATTERN_MEMORY = 1 << 20
+
+GROUPS: Mapping[str, int] = {
+    "mage_terrain_road": CLASS_ID["road"],
+    "mage_terrain_paved": CLASS_ID["paved"],
+    "mage_terrain_bare": CLASS_ID["bare"],
+    "mage_terrain_grass": CLASS_ID["grass"],
+    "mage_trees": CLASS_ID["tree"],
+    "mage_water": CLASS_ID["water"],
+    "mage_vehicles": CLASS_ID["vehicle"],
+    "mage_rubble": CLASS_ID["rubble"],
+}
+"""Objects that are not buildings, and the class whose pixels they own."""
+
+_BUILDING = "mage_building_"
+_CLASS_OF_MATERIAL = np.array([material.semantic for material in TABLE], np.uint8)
+_IDENTITY = NedPose(NED(0.0, 0.0, 0.0), Quaternion(1.0, 0.0, 0.0, 0.0))
+
+
+class PatternError(ValueError):
+    """A regular expression that is too long, malformed, or outside what runs in linear time."""
+
+
+@dataclass(frozen=True)
+class SceneObjects:
+    """Pose of every object by name: buildings at the centre of their footprint, groups at the origin."""
+
+    poses: Mapping[str, NedPose]
+
+    @staticmethod
+    def of(world: World) -> SceneObjects:
+        buildings = {f"{_BUILDING}{b.id}": _building_pose(b) for b in world.buildings}
+        return SceneObjects({**dict.fromkeys(GROUPS, _IDENTITY), **buildings})
+
+
+def default_id(name: str) -> int:
+    """Segmentation id that an object has until another one is set."""
+    return GROUPS.get(name, CLASS_ID["building"])
+
+
+def matching(names: Iterable[str], pattern: str, ignore_case: bool = False) -> list[str]:
+    """Names that the whole pattern matches. RE2: time linear in the name, memory bounded. Raises PatternError."""
+    if len(pattern) > MAX_PATTERN:
+        raise PatternError(f"regular expression of {len(pattern)} characters: at most {MAX_PATTERN} are accepted")
+    options = re2.Options()
+    options.max_mem, options.log_errors, options.case_sensitive = _PATTERN_MEMORY, False, not ignore_case
+    try:
+        compiled = re2.compile(pattern, options)
+    except re2.error as error:
+        raise PatternError(f"regular expression {pattern[:60]!r} is not accepted: {error}") from error
+    return [name for name in names if compiled.fullmatch(name)]
+
+
+def stencil_ids(material: npt.NDArray[np.uint16], instance: npt.NDArray[np.uint32],
+                overrides: Mapping[str, int]) -> U8:
+    """(H, W) uint8 segmentation ids of a rendered frame; an override of -1 removes the object (id 0).
+
+    material, instance: (H, W) of `render.Rendered`; 0 where nothing was hit. overrides: ids by object name.
+    """
+    by_class = np.arange(len(CLASS_ID), dtype=np.uint8)
+    for name in GROUPS.keys() & overrides.keys():
+        by_class[GROUPS[name]] = max(0, overrides[name])
+    ids = by_class[_CLASS_OF_MATERIAL[material]]
+    chosen = {int(name.removeprefix(_BUILDING)): max(0, stencil)
+              for name, stencil in overrides.items() if name.startswith(_BUILDING)}
+    if chosen:
+        by_instance = np.full(max(int(instance.max()), *chosen) + 1, -1, np.int16)
+        by_instance[list(chosen)] = list(chosen.values())
+        found = by_instance[instance]
+        ids = np.where(found >= 0, found, ids).astype(np.uint8)
+    return ids
+
+
+def _building_pose(building: Building) -> NedPose:
+    x, y = np.mean(building.footprint, axis=0)
+    compass_deg = 90.0 - building.yaw_deg
+    return NedPose(ned_from_enu(ENU(float(x), float(y), building.base_m)),
+                   quaternion_from_euler(0.0, 0.0, math.remainder(compass_deg, 360.0)))
