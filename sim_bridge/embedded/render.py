@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sim_bridge.embedded import shading
 from sim_bridge.embedded.scene import Drawn, Phase, Scene
-from sim_bridge.embedded.shading import Band, Illumination, Look
+from sim_bridge.embedded.shading import Band, Illumination, Look, Rays
 from sim_bridge.embedded.textures import atlas
 from sim_bridge.errors import InputError
 from sim_bridge.frames import CameraPose, Intrinsics
@@ -20,6 +20,8 @@ F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 _BAND_RAYS = 32768
 """Rays in work at a time: their arrays stay in the processor's cache."""
+_LEAST_ROWS = 16
+"""Of a band, however wide the picture."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +43,21 @@ class _Shot:
     camera: Intrinsics
     rotation: F32
     origin: F32
-    look: Look
     light: Illumination
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """Hits of one ray a pixel over a band of rows."""
-
-    directions: F32
-    t: F32
-    face: I32
-    normal: F32
-    uv: F32
-    material: npt.NDArray[np.uint16]
+    pixel_m: float
+    """Ground sampling distance in the middle."""
+    coarse: Look
+    """For one sample a pixel."""
+    fine: Look
+    """For side * side samples a pixel."""
+    side: int
 
 
 def render(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, light: Light, band: Band = "rgb",
            samples: int = 4) -> Rendered:
-    """Picture of a phase. Colour is the mean over `samples` rays a pixel, a square number, in a regular grid; labels
-    and depth come from the ray through the pixel's centre. The near-infrared band is grey in three equal channels.
+    """Picture of a phase. Labels and depth come from the ray through the pixel's centre. So does colour, except where
+    an edge runs by (of a thing, a shadow, a roof plane): there it is the mean over a grid of `samples` rays, a square
+    number. The near-infrared band is grey in three equal channels.
 
     The result depends on world, pose, camera and light only: bit for bit, on any number of threads.
     Raises InputError if `samples` is not a square number.
@@ -72,58 +69,70 @@ def render(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, lig
     size = (camera.height, camera.width)
     out = Rendered(np.empty((*size, 3), np.uint8), np.empty(size, np.float32), np.empty(size, np.uint16),
                    np.empty(size, np.uint32))
-    step = max(1, _BAND_RAYS // camera.width)
+    step = max(_LEAST_ROWS, _BAND_RAYS // camera.width)
     for first in range(0, camera.height, step):
-        _render_rows(shot, first, min(step, camera.height - first), side, out)
+        _render_rows(shot, first, min(first + step, camera.height), out)
     return out
 
 
 def _shot(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, light: Light, band: Band,
           side: int) -> _Shot:
-    drawn = scene.drawn(phase)
     origin = pose.position.array()
-    # one level of detail for the whole picture: the samples' distance on the ground in the middle of it
-    range_m = abs(origin[2] / min(pose.rotation[2, 2], -0.2))
-    footprint_m = range_m / camera.focal_px / side
-    return _Shot(drawn, camera, pose.rotation.astype(np.float32), origin.astype(np.float32),
-                 shading.look(atlas(), band, footprint_m), shading.illumination(light, band))
+    # one level of detail for the whole picture, by the range along the axis to sea level
+    pixel_m = float(abs(origin[2] / min(pose.rotation[2, 2], -0.2)) / camera.focal_px)
+    return _Shot(scene.drawn(phase), camera, pose.rotation.astype(np.float32), origin.astype(np.float32),
+                 shading.illumination(light, band), pixel_m, shading.look(atlas(), band, pixel_m),
+                 shading.look(atlas(), band, pixel_m / side), side)
 
 
-def _render_rows(shot: _Shot, first: int, rows: int, side: int, out: Rendered) -> None:
-    centre = _trace(shot, first, rows, 0.5, 0.5)
-    block = slice(first, first + rows)
-    flat = (rows, shot.camera.width)
-    hit = centre.face >= 0
-    out.depth[block] = np.where(hit, centre.t, np.float32(np.inf)).reshape(flat)
-    out.material[block] = centre.material.reshape(flat)
-    out.instance[block] = np.where(hit, shot.drawn.mesh.instance[centre.face], np.uint32(0)).reshape(flat)
-    total = np.zeros((centre.t.size, 3), np.float32)
-    for k in range(side * side):
-        x, y = (k % side + 0.5) / side, (k // side + 0.5) / side
-        _add_colour(shot, centre if side == 1 else _trace(shot, first, rows, x, y), total)
-    shading.develop(total, side * side, shading.tone_curve(), out.rgb[block].reshape(-1, 3))
+def _render_rows(shot: _Shot, first: int, last: int, out: Rendered) -> None:
+    """Draws rows first to last; a row more on either side is traced, so that edges are found across bands."""
+    width = shot.camera.width
+    top, bottom = max(0, first - 1), min(shot.camera.height, last + 1)
+    pixels = np.arange(top * width, bottom * width, dtype=np.int32)
+    rays = _trace(shot, pixels, 1)
+    own = slice((first - top) * width, (last - top) * width)
+    _store(shot, rays, own, first, last, out)
+    edge = np.zeros(pixels.size, np.bool_)
+    if shot.side > 1:
+        key = np.empty(pixels.size, np.int64)
+        shading.identify(shot.drawn.surface, shot.drawn.soft, rays, key)
+        shading.mark_edges(key, rays.point, rays.normal, width, 1.5 * shot.pixel_m, edge)
+    total = np.zeros(((last - first) * width, 3), np.float32)
+    plain = np.full(pixels.size, -1, np.int32)
+    plain[own] = np.where(edge[own], -1, np.arange(len(total)))
+    _shade(shot, shot.coarse, rays, plain, 1.0, total)
+    refined = np.flatnonzero(edge[own]).astype(np.int32)
+    for part in np.array_split(refined, 1 + refined.size * shot.side ** 2 // _BAND_RAYS):
+        sub = _trace(shot, part + np.int32(first * width), shot.side)
+        _shade(shot, shot.fine, sub, np.repeat(part, shot.side ** 2), 1 / shot.side ** 2, total)
+    shading.develop(total, shading.tone_curve(), out.rgb[first:last].reshape(-1, 3))
 
 
-def _trace(shot: _Shot, first: int, rows: int, offset_x: float, offset_y: float) -> _Samples:
-    count = rows * shot.camera.width
+def _store(shot: _Shot, rays: Rays, own: slice, first: int, last: int, out: Rendered) -> None:
+    size = (last - first, shot.camera.width)
+    face = rays.face[own]
+    out.depth[first:last] = np.where(face >= 0, rays.t[own], np.float32(np.inf)).reshape(size)
+    out.material[first:last] = rays.material[own].reshape(size)
+    instance = np.where(face >= 0, shot.drawn.surface.instance[face], np.uint32(0))
+    out.instance[first:last] = instance.reshape(size)
+
+
+def _trace(shot: _Shot, pixels: I32, side: int) -> Rays:
+    """Rays through a grid of side * side points in each pixel: what they hit, and whether the sun reaches it."""
+    camera, count = shot.camera, pixels.size * side * side
     directions = np.empty((count, 3), np.float32)
-    camera = shot.camera
-    shading.aim(shot.rotation, camera.focal_px, camera.width, camera.height, first, offset_x, offset_y, directions)
-    found = shot.drawn.embree.run(np.broadcast_to(shot.origin, (count, 3)).copy(), directions, query="INTERSECT",
-                                  output=True)
-    material = np.empty(count, np.uint16)
-    shading.resolve(shot.drawn.surface, shot.origin, directions, found["tfar"], found["primID"], material)
-    return _Samples(directions, found["tfar"], found["primID"], found["Ng"],
-                    np.stack([found["u"], found["v"]], axis=1), material)
+    shading.aim(shot.rotation, (camera.focal_px, camera.width, camera.height), pixels, side, directions)
+    found = shot.drawn.embree.run(np.tile(shot.origin, (count, 1)), directions, query="INTERSECT", output=True)
+    rays = Rays(found["tfar"], found["primID"], np.empty((count, 3), np.float32), found["Ng"], found["u"], found["v"],
+                np.empty(count, np.uint16), np.empty(count, np.bool_))
+    shading.resolve(shot.drawn.surface, shot.origin, directions, rays)
+    starts, index = np.empty((count, 3), np.float32), np.empty(count, np.int32)
+    sunward = shading.sunward(rays, shot.light.toward_sun, starts, index)
+    blocked = shot.drawn.embree.run(starts[:sunward], shot.light.toward_sun[None, :], query="OCCLUDED")
+    rays.lit[index[:sunward]] = blocked < 0
+    return rays
 
 
-def _add_colour(shot: _Shot, hits: _Samples, total: F32) -> None:
-    points = np.empty((hits.t.size, 3), np.float32)
-    index = np.empty(hits.t.size, np.int32)
-    toward = shot.light.toward_sun
-    count = shading.sunlit(shot.origin, hits.directions, hits.t, hits.face, hits.normal, toward, points, index)
-    lit = np.zeros(hits.t.size, np.bool_)
-    blocked = shot.drawn.embree.run(points[:count], toward[None, :], query="OCCLUDED")
-    lit[index[:count]] = blocked < 0
-    shading.shade(shot.drawn.surface, shot.look, atlas().texels, shot.light, shot.origin, hits.directions, hits.t,
-                  hits.face, hits.normal, hits.uv, hits.material, lit, total)
+def _shade(shot: _Shot, look: Look, rays: Rays, target: I32, weight: float, total: F32) -> None:
+    shading.shade(shot.drawn.surface, look, atlas().texels, shot.light, rays, target, weight, total)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from sim_bridge.embedded.shading import TREE, Surface, resolve
+from sim_bridge.embedded.shading import TREE, Surface
 from sim_bridge.world.materials import GROUND, TABLE
 from sim_bridge.world.model import Grid, Mesh, World
 from sim_bridge.world.package import Package
@@ -21,6 +21,7 @@ F32 = npt.NDArray[np.float32]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 _FAR = np.float32(1e30)
+_SOFT = np.array([(m.semantic == TREE and m.texture == "leaf") or i == GROUND for i, m in enumerate(TABLE)])
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Drawn:
     embree: EmbreeScene
     mesh: Mesh
     surface: Surface
+    soft: npt.NDArray[np.bool_]
+    """(F,) true for faces of crowns and terrain, whose facets are not meant to be seen."""
 
 
 class Scene:
@@ -63,19 +66,24 @@ class Scene:
         origin, direction = _f32(origins), _f32(directions)
         found = drawn.embree.run(origin, direction, query="INTERSECT", output=True)
         face, hit = found["primID"], found["primID"] >= 0
-        point = origin + direction * np.where(hit, found["tfar"], 0)[:, None]
-        still = np.zeros_like(direction)
-        material = np.empty(len(face), np.uint16)
-        for_ground = np.zeros(3, np.float32)
-        resolve(drawn.surface, for_ground, point, np.ones(len(face), np.float32), face, material)
-        normal = found["Ng"] / np.maximum(np.linalg.norm(found["Ng"], axis=1), 1e-20)[:, None]
-        away = np.einsum("ij,ij->i", normal, direction) > 0
+        points = origin + direction * np.where(hit, found["tfar"], 0)[:, None]
+        length = np.maximum(np.linalg.norm(found["Ng"], axis=1), 1e-20)
+        away = np.einsum("ij,ij->i", found["Ng"], direction) > 0
+        normal = found["Ng"] / np.where(away, -length, length)[:, None]
         return Hits(
-            np.where(hit, found["tfar"], np.float32(np.inf)), material,
+            np.where(hit, found["tfar"], np.float32(np.inf)),
+            self._materials(drawn, phase, face, points),
             np.where(hit, drawn.mesh.instance[face], np.uint32(0)),
             np.where(hit[:, None], drawn.mesh.tint[face], np.uint8(0)),
-            np.where(hit[:, None], np.where(away[:, None], -normal, normal), still).astype(np.float32),
+            np.where(hit[:, None], normal, np.float32(0)),
         )
+
+    def _materials(self, drawn: Drawn, phase: Phase, face: npt.NDArray[np.int32], points: F32) -> U16:
+        material = np.where(face >= 0, drawn.mesh.material[face], np.uint16(GROUND))
+        terrain = (face >= 0) & (material == GROUND)
+        ground = self.package.world.ground if phase == "before" else self.package.aftermath.ground
+        material[terrain] = ground.at(points[terrain, 0], points[terrain, 1])
+        return material
 
     def occluded(self, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating],
                  phase: Phase) -> npt.NDArray[np.bool_]:
@@ -96,23 +104,24 @@ def _draw(package: Package, phase: Phase) -> Drawn:
     embree = EmbreeScene(robust=True)
     TriangleMesh(embree, _f32(mesh.vertices), np.ascontiguousarray(mesh.faces, np.int32))
     shelter = _shelter(embree, world)
+    soft = _SOFT[mesh.material]
     surface = Surface(
         np.ascontiguousarray(mesh.faces, np.int32), np.ascontiguousarray(mesh.material, np.uint16),
-        np.ascontiguousarray(mesh.tint, np.uint8), _smooth_normals(mesh),
+        np.ascontiguousarray(mesh.instance, np.uint32), np.ascontiguousarray(mesh.tint, np.uint8),
+        _smooth_normals(mesh, soft),
         np.ascontiguousarray(ground.values, np.uint8), _frame(ground),
         np.ascontiguousarray(shelter.values, np.float32), _frame(shelter),
     )
-    return Drawn(embree, mesh, surface)
+    return Drawn(embree, mesh, surface, soft)
 
 
 def _frame(grid: Grid) -> F32:
     return np.array([grid.west_m, grid.south_m, grid.cell_m], np.float32)
 
 
-def _smooth_normals(mesh: Mesh) -> F32:
-    """(V, 3) float32: area-weighted mean normal at the vertices of crowns and terrain, zero elsewhere."""
-    soft = np.array([(m.semantic == TREE and m.texture == "leaf") or i == GROUND for i, m in enumerate(TABLE)])
-    faces = mesh.faces[soft[mesh.material]].astype(np.int64)
+def _smooth_normals(mesh: Mesh, soft: npt.NDArray[np.bool_]) -> F32:
+    """(V, 3) float32: area-weighted mean normal at the vertices of soft faces, zero elsewhere."""
+    faces = mesh.faces[soft].astype(np.int64)
     corner = mesh.vertices.astype(np.float64)
     area = np.cross(corner[faces[:, 1]] - corner[faces[:, 0]], corner[faces[:, 2]] - corner[faces[:, 0]])
     normals = np.stack([

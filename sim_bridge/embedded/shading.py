@@ -23,7 +23,8 @@ from sim_bridge.world.materials import GROUND, TABLE
 Band = Literal["rgb", "nir"]
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
-Any1 = npt.NDArray[np.generic]
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 TREE, WATER = CLASS_ID["tree"], CLASS_ID["water"]
@@ -38,11 +39,17 @@ def kernel(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def inner(function: Function) -> Function:
+    """A part of kernels, always inlined: a call would count references to every array it is handed."""
+    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+
+
 class Surface(NamedTuple):
     """What a hit is looked up in: arrays of one phase of a world."""
 
-    faces: npt.NDArray[np.int32]
+    faces: I32
     material: npt.NDArray[np.uint16]
+    instance: npt.NDArray[np.uint32]
     tint: U8
     normals: F32
     """(V, 3), smoothed over crowns and terrain; zero where facets stay flat."""
@@ -53,6 +60,23 @@ class Surface(NamedTuple):
     shelter_west_south_cell: F32
 
 
+class Rays(NamedTuple):
+    """What N rays hit."""
+
+    t: F32
+    face: I32
+    """-1 for a miss."""
+    point: F32
+    """(N, 3) ENU metres."""
+    normal: F32
+    """(N, 3) of the face; after `resolve` unit, on the side the ray came from."""
+    u: F32
+    v: F32
+    material: npt.NDArray[np.uint16]
+    lit: npt.NDArray[np.bool_]
+    """True where the sun reaches the face."""
+
+
 class Look(NamedTuple):
     """Per material, for one band and one ground sampling distance."""
 
@@ -60,9 +84,9 @@ class Look(NamedTuple):
     """(M, 3) linear."""
     contrast: F32
     period_m: F32
-    start: npt.NDArray[np.int32]
+    start: I32
     """(M,) where the pattern's mip level begins in the atlas."""
-    side: npt.NDArray[np.int32]
+    side: I32
     """(M,) texels a side of that level."""
     broad_start: int
     """The same for the broad noise that hides repetition."""
@@ -137,17 +161,21 @@ def _f32(values: npt.ArrayLike) -> F32:
 
 
 @kernel
-def aim(rotation: F32, focal_px: float, width: int, height: int, first_row: int, offset_x: float, offset_y: float,
-        directions: F32) -> None:
-    """Fills directions (rows * width, 3) as `frames.pixel_rays` does, for rows from `first_row` on."""
+def aim(rotation: F32, camera: tuple[float, int, int], pixels: I32, side: int, directions: F32) -> None:
+    """Fills directions (N * side^2, 3) with a regular grid of rays through each pixel (N,), counted row by row.
+
+    The same rays as `frames.pixel_rays`; `camera` is focal length, width, height in pixels.
+    """
+    focal_px, width, height = camera
     for i in range(directions.shape[0]):
-        x = (i % width + offset_x - width / 2) / focal_px
-        y = (first_row + i // width + offset_y - height / 2) / focal_px
-        for k in range(3):
-            directions[i, k] = np.float32(rotation[k, 0] * x + rotation[k, 1] * y + rotation[k, 2])
+        pixel, k = pixels[i // (side * side)], i % (side * side)
+        x = (pixel % width + (k % side + 0.5) / side - width / 2) / focal_px
+        y = (pixel // width + (k // side + 0.5) / side - height / 2) / focal_px
+        for c in range(3):
+            directions[i, c] = np.float32(rotation[c, 0] * x + rotation[c, 1] * y + rotation[c, 2])
 
 
-@kernel
+@inner
 def cell_value(raster: U8, frame: F32, x: float, y: float) -> int:
     """Value of the raster cell that holds a point, clamped; `frame` is west, south, cell size."""
     ny, nx = raster.shape
@@ -157,47 +185,86 @@ def cell_value(raster: U8, frame: F32, x: float, y: float) -> int:
 
 
 @kernel
-def resolve(surface: Surface, origin: F32, directions: F32, t: F32, face: npt.NDArray[np.int32],
-            material: npt.NDArray[np.uint16]) -> None:
-    """Fills material (N,) of hits; terrain takes the material of the ground cell it lies in, a miss takes 0."""
-    for i in range(face.shape[0]):
-        material[i] = 0
-        if face[i] >= 0:
-            material[i] = surface.material[face[i]]
-            if material[i] == GROUND:
-                x = origin[0] + directions[i, 0] * t[i]
-                y = origin[1] + directions[i, 1] * t[i]
-                material[i] = cell_value(surface.ground, surface.ground_west_south_cell, x, y)
+def resolve(surface: Surface, origin: F32, directions: F32, rays: Rays) -> None:
+    """Fills point and material of the hits and straightens their normals; terrain takes the material of the ground
+    cell it lies in, a miss takes 0."""
+    for i in range(rays.face.shape[0]):
+        rays.material[i] = 0
+        if rays.face[i] < 0:
+            continue
+        nx, ny, nz = rays.normal[i, 0], rays.normal[i, 1], rays.normal[i, 2]
+        scale = 1 / math.sqrt(nx * nx + ny * ny + nz * nz)
+        if nx * directions[i, 0] + ny * directions[i, 1] + nz * directions[i, 2] > 0:
+            scale = -scale
+        for k in range(3):
+            rays.normal[i, k] *= scale
+            rays.point[i, k] = origin[k] + directions[i, k] * rays.t[i]
+        rays.material[i] = surface.material[rays.face[i]]
+        if rays.material[i] == GROUND:
+            rays.material[i] = cell_value(surface.ground, surface.ground_west_south_cell, rays.point[i, 0],
+                                          rays.point[i, 1])
 
 
 @kernel
-def sunlit(origin: F32, directions: F32, t: F32, face: npt.NDArray[np.int32], normal: F32, toward: F32,
-           points: F32, index: npt.NDArray[np.int32]) -> int:
+def sunward(rays: Rays, toward: F32, starts: F32, index: I32) -> int:
     """Writes the points that face the sun, lifted off their surface, and their index; returns how many."""
     count = 0
-    for i in range(face.shape[0]):
-        nx, ny, nz = normal[i, 0], normal[i, 1], normal[i, 2]
-        length = math.sqrt(nx * nx + ny * ny + nz * nz)
-        seen = nx * directions[i, 0] + ny * directions[i, 1] + nz * directions[i, 2]
-        side = -math.copysign(1.0, seen)
-        if face[i] >= 0 and side * (nx * toward[0] + ny * toward[1] + nz * toward[2]) > 0:
-            lift = side * (0.01 + 2e-6 * t[i]) / length
+    for i in range(rays.face.shape[0]):
+        rays.lit[i] = False
+        facing_sun = 0.0
+        for k in range(3):
+            facing_sun += rays.normal[i, k] * toward[k]
+        if rays.face[i] >= 0 and facing_sun > 0:
             for k in range(3):
-                points[count, k] = origin[k] + directions[i, k] * t[i] + normal[i, k] * lift
+                starts[count, k] = rays.point[i, k] + rays.normal[i, k] * (0.01 + 2e-6 * rays.t[i])
             index[count] = i
             count += 1
     return count
 
 
 @kernel
-def texel(texels: npt.NDArray[np.int8], start: int, side: int, u: float, v: float) -> float:
+def identify(surface: Surface, soft: npt.NDArray[np.bool_], rays: Rays, key: npt.NDArray[np.int64]) -> None:
+    """Fills key (N,), which is the same where the same thing shows in the same light; bit 0: a hit, bit 1: soft."""
+    for i in range(key.shape[0]):
+        key[i] = 0
+        if rays.face[i] >= 0:
+            flags = 1 + 2 * soft[rays.face[i]] + 4 * rays.lit[i]
+            key[i] = flags + 8 * np.int64(rays.material[i]) + (np.int64(surface.instance[rays.face[i]]) << 19)
+
+
+@inner
+def apart(key: npt.NDArray[np.int64], point: F32, normal: F32, i: int, j: int, step_m: float) -> bool:
+    """True if an edge runs between two rays: of thing, of shadow, of roof plane, or a jump in depth."""
+    turn, jump = 0.0, 0.0
+    for k in range(3):
+        turn += normal[i, k] * normal[j, k]
+        jump += normal[i, k] * (point[j, k] - point[i, k])
+    hard_edge = (key[i] & 2) == 0 and turn < 0.97
+    return key[i] != key[j] or (key[i] != 0 and (hard_edge or abs(jump) > step_m))
+
+
+@kernel
+def mark_edges(key: npt.NDArray[np.int64], point: F32, normal: F32, width: int, step_m: float,
+               edge: npt.NDArray[np.bool_]) -> None:
+    """Sets edge (N,) for rays, one a pixel over whole rows, that differ from one of their four neighbours."""
+    count = edge.shape[0]
+    edge[:] = False
+    for i in range(count):
+        if (i + 1) % width and apart(key, point, normal, i, i + 1, step_m):
+            edge[i] = edge[i + 1] = True
+        if i + width < count and apart(key, point, normal, i, i + width, step_m):
+            edge[i] = edge[i + width] = True
+
+
+@inner
+def texel(texels: I8, start: int, side: int, u: float, v: float) -> float:
     """Pattern value in standard deviations at (u, v) periods."""
     column = int((u - math.floor(u)) * side) & (side - 1)
     row = int((v - math.floor(v)) * side) & (side - 1)
     return float(texels[start + row * side + column]) / STEPS
 
 
-@kernel
+@inner
 def row_turn(x: float, y: float) -> tuple[float, float]:
     """Cosine and sine of the direction of crop rows: one of 8, the same within blocks of 160 m."""
     block = (math.floor(x / 160) * 73856093) ^ (math.floor(y / 160) * 19349663)
@@ -205,7 +272,7 @@ def row_turn(x: float, y: float) -> tuple[float, float]:
     return math.cos(angle), math.sin(angle)
 
 
-@kernel
+@inner
 def plane(x: float, y: float, z: float, nx: float, ny: float, nz: float, in_rows: bool) -> tuple[float, float]:
     """Metres along and across a surface: walls run with the horizon and z, roofs with their slope, else east, north."""
     flat = math.sqrt(nx * nx + ny * ny)
@@ -218,8 +285,8 @@ def plane(x: float, y: float, z: float, nx: float, ny: float, nz: float, in_rows
     return along, (z if abs(nz) < 0.5 else (x * nx + y * ny) / flat)
 
 
-@kernel
-def grain(texels: npt.NDArray[np.int8], look: Look, m: int, u: float, v: float, x: float, y: float) -> float:
+@inner
+def grain(texels: I8, look: Look, m: int, u: float, v: float, x: float, y: float) -> float:
     """Albedo factor about 1: the material's pattern, and broad noise in two turned scales that hides its period."""
     period = look.period_m[m]
     fine = texel(texels, look.start[m], look.side[m], u / period, v / period)
@@ -229,7 +296,7 @@ def grain(texels: npt.NDArray[np.int8], look: Look, m: int, u: float, v: float, 
     return max(0.15, 1.0 + float(look.contrast[m]) * (0.85 * fine + 0.45 * mid + 0.35 * broad))
 
 
-@kernel
+@inner
 def sky_seen(surface: Surface, x: float, y: float, z: float) -> float:
     """Share of the sky that is not hidden by what stands higher around the point; bilinear in `shelter`."""
     frame, raster = surface.shelter_west_south_cell, surface.shelter
@@ -244,7 +311,7 @@ def sky_seen(surface: Surface, x: float, y: float, z: float) -> float:
     return 1 / (1 + 0.35 * above)
 
 
-@kernel
+@inner
 def facing(surface: Surface, f: int, u: float, v: float, nx: float, ny: float, nz: float) -> tuple[float, float, float]:
     """Normal that is smooth over crowns and terrain, else the facet's."""
     a, b, c = surface.faces[f, 0], surface.faces[f, 1], surface.faces[f, 2]
@@ -259,8 +326,8 @@ def facing(surface: Surface, f: int, u: float, v: float, nx: float, ny: float, n
     return sx / length, sy / length, sz / length
 
 
-@kernel
-def ruffled(texels: npt.NDArray[np.int8], look: Look, m: int, x: float, y: float, z: float, nx: float, ny: float,
+@inner
+def ruffled(texels: I8, look: Look, m: int, x: float, y: float, z: float, nx: float, ny: float,
             nz: float) -> tuple[float, float, float]:
     """Normal of a crown, pushed about by its leaf clumps so that it reads as leaves and not as a ball."""
     period = look.period_m[m] * 1.7
@@ -272,50 +339,46 @@ def ruffled(texels: npt.NDArray[np.int8], look: Look, m: int, x: float, y: float
 
 
 @kernel
-def shade(surface: Surface, look: Look, texels: npt.NDArray[np.int8], light: Illumination, origin: F32,
-          directions: F32, t: F32, face: npt.NDArray[np.int32], normal: F32, uv: F32,
-          material: npt.NDArray[np.uint16], lit: npt.NDArray[np.bool_], total: F32) -> None:
-    """Adds the linear radiance of each hit to total (N, 3)."""
-    for i in range(face.shape[0]):
-        if face[i] < 0:
-            for k in range(3):
-                total[i, k] += light.void[k]
+def shade(surface: Surface, look: Look, texels: I8, light: Illumination, rays: Rays, target: I32, weight: float,
+          total: F32) -> None:
+    """Adds weight times the linear radiance of each ray to the pixel `target` (N,) of total (P, 3); -1 skips."""
+    for i in range(target.shape[0]):
+        if target[i] < 0:
             continue
-        x = origin[0] + directions[i, 0] * t[i]
-        y = origin[1] + directions[i, 1] * t[i]
-        z = origin[2] + directions[i, 2] * t[i]
-        nx, ny, nz = normal[i, 0], normal[i, 1], normal[i, 2]
-        length = math.sqrt(nx * nx + ny * ny + nz * nz)
-        side = -math.copysign(1.0, nx * directions[i, 0] + ny * directions[i, 1] + nz * directions[i, 2]) / length
-        add_hit(surface, look, texels, light, face[i], material[i], lit[i], x, y, z, nx * side, ny * side, nz * side,
-                uv[i, 0], uv[i, 1], total[i])
+        if rays.face[i] < 0:
+            for k in range(3):
+                total[target[i], k] += np.float32(weight * light.void[k])
+        else:
+            add_hit(surface, look, texels, light, rays, i, weight, total[target[i]])
 
 
-@kernel
-def add_hit(surface: Surface, look: Look, texels: npt.NDArray[np.int8], light: Illumination, f: int, m: int, lit: bool,
-            x: float, y: float, z: float, nx: float, ny: float, nz: float, u: float, v: float, total: F32) -> None:
+@inner
+def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, rays: Rays, i: int, weight: float,
+            total: F32) -> None:
     """Adds the radiance of one hit: (sun + sky + bounce) * albedo, dimmed by haze."""
+    f, m = rays.face[i], rays.material[i]
+    x, y, z = rays.point[i, 0], rays.point[i, 1], rays.point[i, 2]
+    nx, ny, nz = rays.normal[i, 0], rays.normal[i, 1], rays.normal[i, 2]
     along, across = plane(x, y, z, nx, ny, nz, look.in_rows[m])
-    nx, ny, nz = facing(surface, f, u, v, nx, ny, nz)
+    nx, ny, nz = facing(surface, f, rays.u[i], rays.v[i], nx, ny, nz)
     if look.kind[m] == TREE:
         along, across = x + 0.5 * z, y
         nx, ny, nz = ruffled(texels, look, m, x, y, z, nx, ny, nz)
     factor = grain(texels, look, m, along, across, x, y)
     open_sky = sky_seen(surface, x, y, z)
     toward = light.toward_sun
-    beam = max(0.0, nx * toward[0] + ny * toward[1] + nz * toward[2]) if lit else 0.0
+    beam = max(0.0, nx * toward[0] + ny * toward[1] + nz * toward[2]) if rays.lit[i] else 0.0
     up = 0.5 + 0.5 * nz
     glint = 0.06 if look.kind[m] == WATER else 0.0
     for k in range(3):
         albedo = look.albedo[m, k] * surface.tint[f, k] / 128 * factor
         sent = albedo * (beam * light.sun[k] + open_sky * (up * light.sky[k] + (1 - up) * light.bounce[k]))
-        total[k] += np.float32(light.clear * (sent + glint * light.sky[k]) + light.air[k])
+        total[k] += np.float32(weight * (light.clear * (sent + glint * light.sky[k]) + light.air[k]))
 
 
 @kernel
-def develop(total: F32, samples: int, curve: U8, pixels: U8) -> None:
-    """Averages the samples in linear light and applies the tone curve; total (N, 3) to pixels (N, 3)."""
-    scale = TONE_STEPS / (TONE_TOP * samples)
+def develop(total: F32, curve: U8, pixels: U8) -> None:
+    """Applies the tone curve to linear radiance: total (N, 3) to pixels (N, 3)."""
     for i in range(total.shape[0]):
         for k in range(3):
-            pixels[i, k] = curve[min(int(total[i, k] * scale), TONE_STEPS - 1)]
+            pixels[i, k] = curve[min(int(total[i, k] * (TONE_STEPS / TONE_TOP)), TONE_STEPS - 1)]
