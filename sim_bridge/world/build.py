@@ -20,8 +20,9 @@ from sim_bridge.world.plants import crown_material, trees_mesh
 from sim_bridge.world.streets import lay_streets
 from sim_bridge.world.terrain import build_relief, terrain_mesh, water_mesh
 from sim_bridge.world.vehicles import vehicles_mesh
+from sim_bridge.world.yards import fence_mesh
 
-_PARTS = ("relief", "streets", "parcels", "buildings", "ground", "trees", "vehicles")
+_PARTS = ("relief", "streets", "parcels", "buildings", "ground", "trees", "vehicles", "fences")
 
 
 def build_world(spec: SceneSpec) -> World:
@@ -37,11 +38,11 @@ def build_world(spec: SceneSpec) -> World:
     network = lay_streets(layout, water, rng["streets"])
     parcels = divide(layout, network, rng["parcels"])
     heights = partial(terrain_height, relief.terrain)
-    forbidden = shapely.union(network.corridor.buffer(1.5), water.buffer(6))
+    forbidden = shapely.union(shapely.buffer(network.corridor, 0.6), shapely.buffer(water, 6))
     buildings, plans = place_buildings(layout, parcels, forbidden, heights, rng["buildings"])
     ground = paint_ground(layout, spec.season_before, parcels, plans, network, relief.water, rng["ground"])
-    trees = plant(layout, parcels, plans, ground, heights, rng["trees"])
-    vehicles = park_vehicles(layout, network, parcels, plans, heights, rng["vehicles"])
+    trees = plant(layout, network, parcels, plans, ground, heights, rng["trees"])
+    vehicles = park_vehicles(layout, network, parcels, plans, ground, heights, rng["vehicles"])
     crowns = [crown_material(tree, spec.season_before) for tree in trees]
     return World(
         world_id=spec.world_id, seed=spec.seed, size_m=layout.size_m,
@@ -51,6 +52,7 @@ def build_world(spec: SceneSpec) -> World:
         water=tuple(tuple((float(x), float(y)) for x, y in body.exterior.coords[:-1]) for body in relief.water),
         static=Mesh.concatenate([terrain_mesh(relief.terrain), water_mesh(relief)]),
         before=Mesh.concatenate([*(building_mesh(b) for b in buildings), trees_mesh(trees, crowns),
-                                 vehicles_mesh(vehicles)]),
+                                 vehicles_mesh(vehicles),
+                                 fence_mesh(parcels, plans, heights, rng["fences"])]),
         scene=to_json(spec),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,142 +12,151 @@ import shapely
 
 from sim_bridge.classes import LAND_USE_ID
 from sim_bridge.spec import Layout, Season
+from sim_bridge.world.canvas import Canvas
+from sim_bridge.world.covers import choose_cover, greenness
 from sim_bridge.world.homes import Plan
 from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import U8, Grid, Street
-from sim_bridge.world.parcels import Parcel
-from sim_bridge.world.shapes import F64, turn
+from sim_bridge.world.parcels import Parcel, bay_rows
+from sim_bridge.world.shapes import turn
 from sim_bridge.world.streets import Network
 from sim_bridge.world.terrain import smooth_noise
 
 CELL_M = 0.25
-_SHIFT = 4
-"""Fraction bits of OpenCV's polygon corners."""
 _USE = {"house": "residential", "farm": "residential", "apartments": "residential", "commercial": "commercial",
         "park": "park", "vacant": "vacant", "wood": "forest"}
-
-
-@dataclass(frozen=True)
-class Cover:
-    """Two materials that share a plot in patches: `other` covers the given share."""
-
-    main: str
-    other: str
-    share: float
-
-
-class Canvas:
-    """A raster over the square that polygons in metres are painted on."""
-
-    def __init__(self, size_m: float, cell_m: float, values: npt.NDArray[np.generic]) -> None:
-        self.size_m, self.cell_m, self.values = size_m, cell_m, values
-
-    def fill(self, shape: shapely.Geometry | F64, value: int) -> None:
-        """Sets cells whose centre lies in a ring (N, 2) or in a polygon, holes left out."""
-        if isinstance(shape, np.ndarray):
-            cv2.fillPoly(self.values, [self._pixels(shape)], value, shift=_SHIFT)
-            return
-        for part in shapely.get_parts(shape):
-            if isinstance(part, shapely.Polygon) and not part.is_empty:
-                rings = [part.exterior, *part.interiors]
-                cv2.fillPoly(self.values, [self._pixels(shapely.get_coordinates(r)) for r in rings], value,
-                             shift=_SHIFT)
-
-    def line(self, points: F64, value: int, width_m: float) -> None:
-        """Draws a line of at least one cell."""
-        cv2.polylines(self.values, [self._pixels(points)], False, value, max(round(width_m / self.cell_m), 1),
-                      shift=_SHIFT)
-
-    def _pixels(self, points: F64) -> npt.NDArray[np.int32]:
-        cells = (points + self.size_m / 2) / self.cell_m - 0.5
-        return np.asarray(np.round(cells * (1 << _SHIFT)), np.int32)
 
 
 def paint_land_use(layout: Layout, parcels: Sequence[Parcel], network: Network,
                    water: Sequence[shapely.Polygon]) -> Grid:
     """uint8 `classes.LAND_USE` at 1 m; streets and water on top of parcels."""
-    n = round(layout.size_m)
-    canvas = Canvas(layout.size_m, layout.size_m / n, np.full((n, n), LAND_USE_ID["residential"], np.uint8))
+    canvas = Canvas.blank(layout.size_m, 1.0, np.uint8, LAND_USE_ID["vacant"])
     canvas.fill(network.open_land, LAND_USE_ID["field"])
     for parcel in parcels:
         canvas.fill(parcel.ring, LAND_USE_ID[_USE.get(parcel.use, "field")])
     canvas.fill(network.corridor, LAND_USE_ID["street"])
     for body in water:
         canvas.fill(body, LAND_USE_ID["water"])
-    return Grid(canvas.values, -layout.size_m / 2, -layout.size_m / 2, canvas.cell_m)
+    return canvas.grid()
 
 
 def paint_ground(layout: Layout, season: Season, parcels: Sequence[Parcel], plans: Sequence[Plan], network: Network,
                  water: Sequence[shapely.Polygon], rng: np.random.Generator) -> Grid:
     """uint8 `materials.TABLE` index at 0.25 m."""
-    n = round(layout.size_m / CELL_M)
-    canvas = Canvas(layout.size_m, layout.size_m / n, _plots(layout, season, parcels, n, rng))
+    canvas = Canvas.blank(layout.size_m, CELL_M, np.uint8)
+    canvas.values[:] = _plots(layout, season, parcels, len(canvas.values), rng)
+    for parcel in parcels:
+        _paint_parcel(canvas, parcel, rng)
     for plan in plans:
         _around_house(canvas, parcels[plan.parcel], plan, rng)
     _paint_streets(canvas, layout, network, rng)
     for body in water:
-        canvas.fill(body.buffer(1.5), INDEX["soil"])
+        canvas.fill(body.buffer(rng.uniform(1, 2.5)), INDEX["soil"])
         canvas.fill(body, INDEX["water"])
-    return Grid(canvas.values, -layout.size_m / 2, -layout.size_m / 2, canvas.cell_m)
+    return canvas.grid()
 
 
-def greenness(layout: Layout, season: Season) -> float:
-    """Share of grass that is green, 0 to 1: what dryness and the season before the picture leave."""
-    shift = {"spring": 0.30, "summer": 0.0, "autumn": -0.08, "winter": 0.10}[season]
-    return float(np.clip(1 - layout.dryness + shift, 0.02, 0.98))
+def owners(layout: Layout, parcels: Sequence[Parcel], cell_m: float) -> Grid:
+    """int32 raster: 1 + index of the parcel that a cell belongs to, 0 for land between parcels."""
+    canvas = Canvas.blank(layout.size_m, cell_m, np.int32)
+    for index, parcel in enumerate(parcels):
+        canvas.fill(parcel.ring, index + 1)
+    return canvas.grid()
 
 
 def _plots(layout: Layout, season: Season, parcels: Sequence[Parcel], n: int, rng: np.random.Generator) -> U8:
-    """Every parcel's two materials, told apart by noise at two scales."""
-    owner = Canvas(layout.size_m, layout.size_m / n, np.zeros((n, n), np.int32))
-    for index, parcel in enumerate(parcels):
-        owner.fill(parcel.ring, index + 1)
+    """Every parcel's three materials, told apart by noise."""
+    owner = owners(layout, parcels, layout.size_m / n).values
     green = greenness(layout, season)
-    covers = [_cover("vacant", green, rng), *(_cover(p.use, green, rng) for p in parcels)]
-    main, other = (np.array([INDEX[getattr(c, name)] for c in covers], np.uint8) for name in ("main", "other"))
-    share = np.array([c.share for c in covers], np.float32)
-    half = smooth_noise(layout.size_m, 1.0, 26.0, rng) * 0.45 + smooth_noise(layout.size_m, 1.0, 6.0, rng) * 0.55
-    ranked = (np.argsort(np.argsort(half.ravel())) / half.size).astype(np.float32).reshape(half.shape)
-    fine = cv2.resize(ranked, (n, n), interpolation=cv2.INTER_LINEAR)
-    owners = owner.values
-    return np.asarray(np.where(fine < share[owners], other[owners], main[owners]), np.uint8)
+    covers = [choose_cover(use, green, rng) for use in ("verge", *(p.use for p in parcels))]
+    names = np.array([[INDEX[m] for m in cover.materials] for cover in covers], np.uint8)
+    shares = np.array([cover.shares for cover in covers], np.float32)
+    values = names[owner, 0]
+    for k, wavelengths in enumerate(((34.0, 9.0), (14.0, 4.5))):
+        chosen = _ranked_noise(layout, wavelengths, n, rng) < shares[owner, k]
+        values[chosen] = names[owner[chosen], k + 1]
+    return np.asarray(values, np.uint8)
 
 
-def _cover(use: str, green: float, rng: np.random.Generator) -> Cover:
-    lush = rng.random() < green
-    lawn, dry = ("lawn", "lawn_dry") if lush else ("lawn_dry", "lawn")
-    if use in ("house", "farm"):
-        other = str(rng.choice(["mulch", "soil", "lawn_dry", "gravel", "lawn"], p=[0.35, 0.2, 0.2, 0.1, 0.15]))
-        return Cover(lawn, other, rng.uniform(0.1, 0.55))
-    if use == "commercial":
-        return Cover("parking", "asphalt_worn", rng.uniform(0.0, 0.25))
-    if use in ("park", "apartments"):
-        return Cover(lawn, dry, rng.uniform(0.05, 0.3))
-    grass = "meadow" if lush else "lawn_dry"
-    fields = {"meadow": Cover(grass, "field_dry", rng.uniform(0.1, 0.6)), "savanna": Cover(grass, "field_dry", 0.4),
-              "wood": Cover("mulch", grass, 0.35), "field_dry": Cover("field_dry", "lawn_dry", rng.uniform(0, 0.3)),
-              "field_green": Cover("field_green" if lush else "lawn_dry", "meadow", rng.uniform(0, 0.2)),
-              "vineyard": Cover("vineyard", "soil", rng.uniform(0, 0.15)),
-              "soil": Cover("soil", "gravel", rng.uniform(0, 0.4))}
-    return fields.get(use, Cover(grass, "soil", rng.uniform(0.15, 0.5)))
+def _ranked_noise(layout: Layout, wavelengths: tuple[float, float], n: int,
+                  rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """(n, n) noise uniform in [0, 1]: two scales of bumps, frayed by white noise at 1 m."""
+    coarse = 0.42 * smooth_noise(layout.size_m, 1.0, wavelengths[0], rng)
+    coarse += 0.35 * smooth_noise(layout.size_m, 1.0, wavelengths[1], rng)
+    coarse += 0.16 * rng.random(coarse.shape)
+    order = np.empty(coarse.size, np.float32)
+    order[np.argsort(coarse, axis=None, kind="stable")] = np.arange(coarse.size, dtype=np.float32) / coarse.size
+    return np.asarray(cv2.resize(order.reshape(coarse.shape), (n, n), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _paint_parcel(canvas: Canvas, parcel: Parcel, rng: np.random.Generator) -> None:
+    if parcel.use in ("vineyard", "field_green"):
+        _rows(canvas, parcel, rng)
+    if parcel.use in ("vineyard", "field_dry", "field_green", "meadow", "soil") and rng.random() < 0.5:
+        _edge_track(canvas, parcel, rng)
+    if parcel.use == "commercial":
+        _car_park(canvas, parcel, rng)
+    if parcel.use == "park":
+        x1, y1 = turn(parcel.ring[2] - parcel.ring[0], -parcel.yaw_deg)
+        s = np.linspace(0, 1, 30)
+        path = np.column_stack([s * x1, y1 * (0.5 + 0.35 * np.sin(s * rng.uniform(3, 9) + rng.uniform(0, 6)))])
+        canvas.line(turn(path, parcel.yaw_deg) + parcel.ring[0], INDEX["concrete"], 2.0)
+
+
+def _rows(canvas: Canvas, parcel: Parcel, rng: np.random.Generator) -> None:
+    """Rows of vines, or the faint drill lines of a crop."""
+    vines = parcel.use == "vineyard"
+    spacing = rng.uniform(2.2, 3.2) if vines else rng.uniform(3.0, 5.0)
+    polygon = parcel.polygon.buffer(-rng.uniform(3, 6) if vines else -1)
+    if polygon.is_empty:
+        return
+    local = turn(shapely.get_coordinates(polygon), -parcel.yaw_deg)
+    (x0, y0), (x1, y1) = local.min(axis=0), local.max(axis=0)
+    levels = np.arange(y0, y1, spacing)
+    ends = np.stack([np.column_stack([np.full(len(levels), x), levels]) for x in (x0, x1)], axis=1)
+    lines = shapely.intersection(shapely.linestrings(turn(ends, parcel.yaw_deg)), polygon)
+    name = "vine_row" if vines else "meadow"
+    for line in shapely.get_parts(lines):
+        if line.length > 2:
+            canvas.line(shapely.get_coordinates(line), INDEX[name], rng.uniform(0.6, 1.2) if vines else 0.5)
+
+
+def _edge_track(canvas: Canvas, parcel: Parcel, rng: np.random.Generator) -> None:
+    """A farm track along one or two sides of a field."""
+    start = int(rng.integers(0, len(parcel.ring)))
+    side = np.roll(parcel.ring, -start, axis=0)[:int(rng.integers(2, 4))]
+    name = str(rng.choice(["dirt_road", "field_pale"]))
+    canvas.line(side, INDEX[name], rng.uniform(2.5, 4.0))
+
+
+def _car_park(canvas: Canvas, parcel: Parcel, rng: np.random.Generator) -> None:
+    """Planted strips round the lot and planted islands every dozen bays."""
+    bed = INDEX[str(rng.choice(["mulch", "lawn", "lawn_dry"]))]
+    canvas.line(np.vstack([parcel.ring, parcel.ring[:1]]), bed, rng.uniform(3, 5))
+    x1, y1 = turn(parcel.ring[2] - parcel.ring[0], -parcel.yaw_deg)
+    for row in bay_rows(y1):
+        for x in np.arange(5.0, x1 - 5, 2.7 * 9):
+            _rectangle(canvas, parcel, (x - 1.2, row - 2.4, x + 1.2, row + 7.6), bed)
 
 
 def _around_house(canvas: Canvas, parcel: Parcel, plan: Plan, rng: np.random.Generator) -> None:
-    """Driveway from the front to the street, patio at the back, pool behind some."""
+    """Driveway from the front to the street, a path to the door, a patio at the back, a pool behind some."""
     if plan.use not in ("house", "apartments"):
         return
     local = turn(plan.ring - parcel.ring[0], -parcel.yaw_deg)
     (x0, y0), (x1, y1) = local.min(axis=0), local.max(axis=0)
-    wide = rng.uniform(3.0, 6.0)
+    wide = rng.uniform(3.0, 6.5)
     front = local[local[:, 1] < y0 + 0.1, 0]
     left = front.min() if rng.random() < 0.5 else max(front.max() - wide, front.min())
-    drive = "concrete" if rng.random() < 0.6 else "asphalt_worn"
+    drive = str(rng.choice(["concrete", "sidewalk", "asphalt_worn"], p=[0.35, 0.35, 0.3]))
     _rectangle(canvas, parcel, (left, -3.0, left + wide, y0 + 0.5), INDEX[drive])
+    door = rng.uniform(x0 + 1, x1 - 2)
+    _rectangle(canvas, parcel, (door, 0.0, door + 1.2, y0 + 3), INDEX["sidewalk"])
     a, b = np.sort(rng.uniform(x0, x1, 2))
-    _rectangle(canvas, parcel, (a, y1 - 1.0, max(b, a + 2), y1 + rng.uniform(1.5, 4.5)),
-               INDEX[str(rng.choice(["patio", "concrete", "gravel"]))])
-    if rng.random() < 0.07:
-        _pool(canvas, parcel, (rng.uniform(x0 + 3, x1 - 3), y1 + rng.uniform(4.5, 6.5)), rng)
+    _rectangle(canvas, parcel, (a, y1 - 1.0, max(b, a + 2), y1 + rng.uniform(1.0, 4.0)),
+               INDEX[str(rng.choice(["patio", "concrete", "sidewalk", "gravel"]))])
+    if rng.random() < 0.06:
+        _pool(canvas, parcel, ((x0 + x1) / 2 + rng.uniform(-3, 3), y1 + rng.uniform(3.5, 5.0)), rng)
 
 
 def _rectangle(canvas: Canvas, parcel: Parcel, rect: tuple[float, float, float, float], value: int) -> None:
@@ -160,30 +168,30 @@ def _rectangle(canvas: Canvas, parcel: Parcel, rect: tuple[float, float, float, 
 def _pool(canvas: Canvas, parcel: Parcel, centre: tuple[float, float], rng: np.random.Generator) -> None:
     angle = np.linspace(0, 2 * math.pi, 24, endpoint=False)
     lobes = 1 + rng.uniform(0, 0.3) * np.sin(2 * angle + rng.uniform(0, 6))
-    ring = np.column_stack([np.cos(angle) * rng.uniform(3.2, 4.8), np.sin(angle) * rng.uniform(1.8, 2.6)])
-    for scale, name in ((1.45, "concrete"), (1.0, "pool_water")):
+    ring = np.column_stack([np.cos(angle) * rng.uniform(3.0, 4.4), np.sin(angle) * rng.uniform(1.7, 2.3)])
+    for scale, name in ((1.4, "concrete"), (1.0, "pool_water")):
         canvas.fill(turn(ring * (lobes * scale)[:, None] + np.array(centre), parcel.yaw_deg) + parcel.ring[0],
                     INDEX[name])
 
 
 def _paint_streets(canvas: Canvas, layout: Layout, network: Network, rng: np.random.Generator) -> None:
-    lines = [np.asarray(s.line) for s in network.streets]
-    walks = layout.settlement != "rural" and rng.random() < 0.75
-    for street, line in zip(network.streets, lines, strict=True):
-        if walks:
-            canvas.fill(shapely.LineString(line).buffer(street.width_m / 2 + 1.3), INDEX["sidewalk"])
+    ordered = sorted(network.streets, key=lambda street: street.kind == "primary")
+    lines = [shapely.LineString(street.line) for street in ordered]
+    if layout.settlement != "rural" and rng.random() < 0.75:
+        for street, line in zip(ordered, lines, strict=True):
+            canvas.fill(line.buffer(street.width_m / 2 + 1.3), INDEX["sidewalk"])
     worn = "asphalt_worn" if rng.random() < 0.75 else "asphalt"
-    for street, line in sorted(zip(network.streets, lines, strict=True), key=lambda pair: pair[0].kind == "primary"):
+    for street, line in zip(ordered, lines, strict=True):
         name = {"primary": "asphalt", "track": "dirt_road"}.get(street.kind, worn)
-        canvas.fill(shapely.LineString(line).buffer(street.width_m / 2), INDEX[name])
-    for street in network.streets:
+        canvas.fill(line.buffer(street.width_m / 2), INDEX[name])
+    for street in ordered:
         if street.kind == "primary":
             _markings(canvas, street)
 
 
 def _markings(canvas: Canvas, street: Street) -> None:
     line = shapely.LineString(street.line)
-    for offset in (-0.42, 0.0, 0.42):
-        side = shapely.offset_curve(line, offset * street.width_m) if offset else line
+    for share in (-0.42, 0.0, 0.42):
+        side: shapely.Geometry = shapely.offset_curve(line, share * street.width_m) if share else line
         for part in shapely.get_parts(side):
             canvas.line(shapely.get_coordinates(part), INDEX["road_marking"], CELL_M)

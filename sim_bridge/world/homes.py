@@ -16,8 +16,10 @@ from sim_bridge.world.shapes import F64, turn
 
 Heights = Callable[[F64, F64], F64]
 _DARK = (("roof_shingle_grey", 0.55), ("roof_shingle_brown", 0.45))
-_LIGHT = (("roof_shingle_light", 0.55), ("roof_tile_red", 0.35), ("roof_metal", 0.10))
-_FLAT = (("roof_gravel", 0.4), ("roof_membrane", 0.3), ("roof_bitumen", 0.3))
+_LIGHT = (("roof_shingle_light", 0.68), ("roof_tile_red", 0.25), ("roof_metal", 0.07))
+_FLAT = (("roof_gravel", 0.35), ("roof_membrane", 0.45), ("roof_bitumen", 0.2))
+_ATTEMPTS = 4
+"""Designs drawn for a parcel until one fits."""
 _WALLS = (("wall_plaster", 0.5), ("wall_wood", 0.4), ("wall_brick", 0.1))
 
 
@@ -41,14 +43,28 @@ def place_buildings(layout: Layout, parcels: Sequence[Parcel], forbidden: shapel
     shapely.prepare([allowed, forbidden])
     plans: list[Plan] = []
     for index, parcel in enumerate(parcels):
-        for plan in _designs(layout, parcel, index, rng):
-            polygon = shapely.Polygon(plan.ring)
-            others = [shapely.Polygon(p.ring) for p in reversed(plans[-6:]) if p.parcel == index]
-            if allowed.contains(polygon) and not forbidden.intersects(polygon) and \
-                    not any(polygon.distance(other) < 0.6 for other in others):
-                plans.append(plan)
+        for _ in range(_ATTEMPTS):
+            fitting = _fitting(_designs(layout, parcel, index, rng), allowed, forbidden)
+            plans += fitting
+            if fitting:
+                break
     kept = _apart(plans)
     return tuple(_building(layout, k + 1, plan, heights, rng) for k, plan in enumerate(kept)), tuple(kept)
+
+
+def _fitting(designs: list[Plan], allowed: shapely.Geometry, forbidden: shapely.Geometry) -> list[Plan]:
+    """The designs of one parcel that stand on allowed ground and clear of each other; none if the first does not."""
+    kept: list[shapely.Polygon] = []
+    plans: list[Plan] = []
+    for plan in designs:
+        polygon = shapely.Polygon(plan.ring)
+        free = shapely.contains(allowed, polygon) and not shapely.intersects(forbidden, polygon)
+        if free and all(polygon.distance(other) >= 0.6 for other in kept):
+            kept.append(polygon)
+            plans.append(plan)
+        elif not kept:
+            return []
+    return plans
 
 
 def _apart(plans: list[Plan]) -> list[Plan]:
@@ -86,11 +102,11 @@ def _house(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator)
     corner, width, depth = _frame(parcel)
     if width < 8.5 or depth < 16:
         return []
-    area = float(np.clip(rng.normal(185, 38), 110, 270)) * (0.8 if layout.settlement == "town" else 1.0)
-    w = min(width - rng.uniform(1.6, 3.2), rng.uniform(11.5, 17.5))
-    d = float(np.clip(area / w, 8.0, min(17.0, depth - 9)))
-    setback = rng.uniform(4.5, 8.0) if parcel.use == "house" else rng.uniform(12, 22)
-    x = rng.uniform(0.7, max(width - w - 0.7, 0.8))
+    area = float(np.clip(rng.normal(200, 36), 120, 270)) * (0.8 if layout.settlement == "town" else 1.0)
+    w = min(width - rng.uniform(1.8, 3.2), rng.uniform(12, 18.5))
+    d = float(np.clip(area / w, 8.0, max(min(18.0, depth - 8.5), 8.1)))
+    setback = rng.uniform(4.0, 7.0) if parcel.use == "house" else rng.uniform(12, 22)
+    x = rng.uniform(0.8, max(width - w - 0.8, 0.9))
     ring = _house_ring(w, d, rng) + np.array([x, min(setback, max(depth - d - 3, 2.5))])
     flat = rng.random() < layout.flat_roof_share
     hip = rng.random() < layout.hip_roof_share
@@ -133,8 +149,8 @@ def _block(parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
     if width < 22 or depth < 24:
         return []
     if parcel.use == "commercial":
-        w, d = width * rng.uniform(0.55, 0.9), depth * rng.uniform(0.3, 0.55)
-        ring = _house_ring(w, d, rng) + np.array([rng.uniform(2, width - w - 1), depth - d - rng.uniform(2, 5)])
+        w, d = width * rng.uniform(0.55, 0.88), depth * rng.uniform(0.3, 0.6)
+        ring = _house_ring(w, d, rng) + np.array([rng.uniform(2.5, width - w - 2), depth - d - rng.uniform(3, 5)])
         return [Plan(_placed(parcel, corner, ring), index, "commercial", "flat", int(rng.integers(1, 3)),
                      parcel.yaw_deg)]
     plans, y, roof = [], rng.uniform(4, 7), str(rng.choice(["flat", "hip", "gable"], p=[0.5, 0.25, 0.25]))

@@ -46,17 +46,17 @@ TABLE: tuple[Material, ...] = (
     _m("asphalt_worn", "road", (0.165, 0.160, 0.155), 0.20, "asphalt", 14, 0.12),
     _m("road_marking", "road", (0.55, 0.55, 0.53), 0.55, "asphalt", 6, 0.05),
     _m("dirt_road", "road", (0.30, 0.23, 0.165), 0.36, "soil", 10, 0.12),
-    _m("sidewalk", "paved", (0.30, 0.29, 0.275), 0.33, "asphalt", 8, 0.07),
+    _m("sidewalk", "paved", (0.235, 0.228, 0.215), 0.28, "asphalt", 8, 0.07),
     _m("concrete", "paved", (0.36, 0.345, 0.32), 0.38, "asphalt", 9, 0.08),
     _m("parking", "paved", (0.14, 0.138, 0.138), 0.18, "asphalt", 14, 0.12),
     _m("patio", "paved", (0.33, 0.27, 0.23), 0.36, "asphalt", 5, 0.10),
     # ground
     _m("lawn", "grass", (0.085, 0.135, 0.045), 0.46, "grass", 9, 0.18),
-    _m("lawn_dry", "grass", (0.225, 0.195, 0.105), 0.36, "grass", 11, 0.16),
+    _m("lawn_dry", "grass", (0.215, 0.178, 0.104), 0.36, "grass", 11, 0.16),
     _m("meadow", "grass", (0.155, 0.165, 0.075), 0.42, "grass", 18, 0.20),
-    _m("field_green", "grass", (0.10, 0.150, 0.055), 0.48, "rows", 6, 0.18),
-    _m("field_dry", "bare", (0.29, 0.235, 0.15), 0.36, "soil", 20, 0.12),
-    _m("vineyard", "grass", (0.205, 0.185, 0.105), 0.38, "rows", 3, 0.30),
+    _m("field_green", "grass", (0.10, 0.145, 0.055), 0.48, "grass", 12, 0.14),
+    _m("field_dry", "bare", (0.295, 0.220, 0.145), 0.36, "soil", 20, 0.12),
+    _m("vineyard", "grass", (0.215, 0.182, 0.108), 0.38, "grass", 9, 0.14),
     _m("soil", "bare", (0.235, 0.175, 0.12), 0.32, "soil", 12, 0.15),
     _m("mulch", "bare", (0.145, 0.105, 0.075), 0.25, "soil", 6, 0.18),
     _m("gravel", "bare", (0.34, 0.31, 0.27), 0.37, "soil", 7, 0.10),
@@ -67,8 +67,8 @@ TABLE: tuple[Material, ...] = (
     # buildings
     _m("roof_shingle_grey", "building", (0.125, 0.125, 0.130), 0.17, "shingle", 5, 0.12, surface=ROOF),
     _m("roof_shingle_brown", "building", (0.175, 0.140, 0.115), 0.24, "shingle", 5, 0.12, surface=ROOF),
-    _m("roof_shingle_light", "building", (0.290, 0.270, 0.250), 0.32, "shingle", 5, 0.10, surface=ROOF),
-    _m("roof_tile_red", "building", (0.320, 0.165, 0.105), 0.38, "shingle", 4, 0.12, surface=ROOF),
+    _m("roof_shingle_light", "building", (0.250, 0.232, 0.212), 0.30, "shingle", 5, 0.10, surface=ROOF),
+    _m("roof_tile_red", "building", (0.265, 0.155, 0.110), 0.35, "shingle", 4, 0.12, surface=ROOF),
     _m("roof_metal", "building", (0.40, 0.41, 0.42), 0.45, "shingle", 6, 0.06, surface=ROOF),
     _m("roof_gravel", "building", (0.36, 0.35, 0.33), 0.38, "asphalt", 10, 0.10, surface=ROOF),
     _m("roof_membrane", "building", (0.58, 0.58, 0.57), 0.60, "asphalt", 14, 0.06, surface=ROOF),
@@ -105,6 +105,12 @@ TABLE: tuple[Material, ...] = (
     _m("rubble_concrete", "rubble", (0.37, 0.35, 0.325), 0.40, "clutter", 5, 0.28, DEBRIS),
     _m("rubble_brick", "rubble", (0.31, 0.22, 0.175), 0.36, "clutter", 5, 0.28, DEBRIS),
     _m("tent", "vehicle", (0.55, 0.56, 0.58), 0.58, "noise", 4, 0.04),
+    # more ground, so that no two fields look alike
+    _m("field_red", "bare", (0.265, 0.185, 0.128), 0.33, "soil", 16, 0.12),
+    _m("field_pale", "bare", (0.345, 0.275, 0.190), 0.40, "soil", 24, 0.10),
+    _m("vine_row", "grass", (0.098, 0.118, 0.052), 0.42, "leaf", 4, 0.20),
+    _m("forest_floor", "bare", (0.105, 0.090, 0.058), 0.26, "soil", 7, 0.22),
+    _m("grass_gold", "grass", (0.255, 0.195, 0.115), 0.37, "grass", 14, 0.14),
 )
 
 INDEX = {material.name: index for index, material in enumerate(TABLE)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ class Mesh:
 class Grid:
     """A raster over the ground: values (ny, nx), row 0 in the south, column 0 in the west."""
 
-    values: npt.NDArray[np.generic]
+    values: npt.NDArray[Any]
     west_m: float
     south_m: float
     cell_m: float
@@ -72,7 +73,7 @@ class Grid:
         iy = np.floor((np.asarray(y, np.float64) - self.south_m) / self.cell_m).astype(np.int64)
         return np.clip(iy, 0, ny - 1), np.clip(ix, 0, nx - 1)
 
-    def at(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.generic]:
+    def at(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[Any]:
         """Value of the cell under each point."""
         iy, ix = self.cell(x, y)
         return self.values[iy, ix]

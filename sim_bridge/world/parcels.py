@@ -1,9 +1,10 @@
-"""Who uses which land: lots in the blocks of the settlement, farmsteads along country roads, fields and woods beyond."""
+"""Who uses which land: lots in the blocks of the settlement, farmsteads on country roads, fields and woods beyond."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -43,6 +44,11 @@ def divide(layout: Layout, network: Network, rng: np.random.Generator) -> tuple[
     return (*fields, *_farmsteads(layout, network, rng), *inside)
 
 
+def bay_rows(depth_m: float) -> F64:
+    """Where rows of parking bays begin, from the street side of a commercial lot `depth_m` deep."""
+    return np.arange(5.0, depth_m - 9, 17.0)
+
+
 def _lot(ring: F64, use: str) -> Parcel:
     side = ring[1] - ring[0]
     return Parcel(ring, use, math.degrees(math.atan2(side[1], side[0])))
@@ -62,7 +68,7 @@ def _block(layout: Layout, network: Network, block: Block, rng: np.random.Genera
     count = max(round((block.u1 - block.u0) / rng.uniform(55, 90)), 1)
     edges = np.linspace(block.u0, block.u1, count + 1)
     return [_lot(district.warp(np.array([[a, block.v0], [b, block.v0], [b, block.v1], [a, block.v1]])), use)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)]
+            for a, b in pairwise(edges)]
 
 
 def _house_lots(layout: Layout, network: Network, block: Block, rng: np.random.Generator) -> list[Parcel]:
@@ -84,7 +90,7 @@ def _lot_edges(u0: float, u1: float, width: float, rng: np.random.Generator) -> 
     count = max(round((u1 - u0) / width), 1)
     shares = rng.uniform(0.85, 1.2, count)
     edges = u0 + (u1 - u0) * np.concatenate([[0], np.cumsum(shares) / shares.sum()])
-    return [(float(a), float(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(float(a), float(b)) for a, b in pairwise(edges)]
 
 
 def _farmsteads(layout: Layout, network: Network, rng: np.random.Generator) -> list[Parcel]:
@@ -92,18 +98,18 @@ def _farmsteads(layout: Layout, network: Network, rng: np.random.Generator) -> l
     if layout.settlement != "rural":
         return []
     lots: list[Parcel] = []
-    taken = shapely.Polygon()
+    taken: shapely.Geometry = shapely.Polygon()
     for street in network.streets:
         line = shapely.LineString(street.line)
         for start in np.arange(5.0, line.length - 60, rng.uniform(48, 70)):
             for side in (-1, 1):
                 ring = _roadside(line, float(start), float(rng.uniform(30, 46)), side, street.width_m / 2 + 2, rng)
                 polygon = shapely.Polygon(ring)
-                if rng.random() > layout.density * 0.75 or polygon.intersects(taken):
+                if rng.random() > layout.density * 0.75 or shapely.intersects(polygon, taken):
                     continue
-                taken = taken.union(polygon.buffer(3))
+                taken = shapely.union(taken, polygon.buffer(3))
                 lots.append(_lot(ring, "farm"))
-    return [lot for lot in lots if not lot.polygon.intersects(network.corridor)]
+    return [lot for lot in lots if not shapely.intersects(lot.polygon, network.corridor)]
 
 
 def _roadside(line: shapely.LineString, start: float, width: float, side: int, gap: float,

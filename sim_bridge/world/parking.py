@@ -8,27 +8,31 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import shapely
 
+from sim_bridge.classes import CLASS_ID
 from sim_bridge.spec import Layout
 from sim_bridge.world.homes import Plan
-from sim_bridge.world.model import Vehicle
-from sim_bridge.world.parcels import Parcel
+from sim_bridge.world.materials import TABLE
+from sim_bridge.world.model import Grid, Vehicle
+from sim_bridge.world.parcels import Parcel, bay_rows
 from sim_bridge.world.shapes import F64, turn
 from sim_bridge.world.streets import Network
 
 Heights = Callable[[F64, F64], F64]
 _PAINTS = ((240, 240, 238), (170, 172, 174), (85, 87, 90), (24, 24, 26), (120, 20, 18), (30, 48, 110), (150, 140, 120))
+_PAVED = [k for k, m in enumerate(TABLE) if m.semantic in (CLASS_ID["road"], CLASS_ID["paved"])]
 _PAINT_SHARES = (0.34, 0.19, 0.14, 0.16, 0.06, 0.06, 0.05)
 
 
 def park_vehicles(layout: Layout, network: Network, parcels: Sequence[Parcel], plans: Sequence[Plan],
-                  heights: Heights, rng: np.random.Generator) -> tuple[Vehicle, ...]:
-    """All vehicles of the place, none inside a building."""
+                  ground: Grid, heights: Heights, rng: np.random.Generator) -> tuple[Vehicle, ...]:
+    """All vehicles of the place, on paved ground, none inside a building."""
     places = [*_curbs(network, rng), *_driveways(parcels, plans, rng), *_lots(parcels, rng)]
     table = np.array(places).reshape(-1, 3)
     half = layout.size_m / 2 - 3
-    walls = shapely.union_all([shapely.Polygon(p.ring) for p in plans]).buffer(1.2)
+    walls = shapely.buffer(shapely.union_all([shapely.Polygon(p.ring) for p in plans]), 1.4)
     shapely.prepare(walls)
-    keep = np.all(np.abs(table[:, :2]) < half, axis=1) & ~shapely.intersects_xy(walls, table[:, 0], table[:, 1])
+    keep = np.all(np.abs(table[:, :2]) < half, axis=1) & np.isin(ground.at(table[:, 0], table[:, 1]), _PAVED)
+    keep &= ~shapely.intersects_xy(walls, table[:, 0], table[:, 1])
     table = table[keep]
     base = heights(table[:, 0], table[:, 1])
     return tuple(_vehicle(float(x), float(y), float(z), float(yaw), rng)
@@ -83,14 +87,14 @@ def _driveways(parcels: Sequence[Parcel], plans: Sequence[Plan],
 
 
 def _lots(parcels: Sequence[Parcel], rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Rows of bays 2.7 m wide, 16 m apart, head to head, across commercial parcels."""
+    """Rows of bays 2.7 m wide, head to head, across commercial parcels."""
     places = []
     for parcel in parcels:
         if parcel.use != "commercial":
             continue
         x1, y1 = turn(parcel.ring[2] - parcel.ring[0], -parcel.yaw_deg)
-        share = rng.uniform(0.2, 0.75)
-        for row in np.arange(5, y1 - 4, 16.5):
+        share = rng.uniform(0.1, 0.65)
+        for row in bay_rows(y1):
             for x in np.arange(5, x1 - 5, 2.7):
                 for y in (row, row + 5.2):
                     if rng.random() < share:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -16,6 +17,9 @@ import shapely.ops
 from sim_bridge.spec import Layout
 from sim_bridge.world.model import Street
 from sim_bridge.world.shapes import F64, turn
+
+Line = tuple[shapely.Geometry, float, str]
+"""Centre line, width (m), kind."""
 
 STREET_M = 9.0
 _STEP_M = 6.0
@@ -41,7 +45,7 @@ class Warp:
         for amplitude, direction, ku, kv, phase in self.waves:
             push = amplitude * np.sin(ku * flat[..., 0] + kv * flat[..., 1] + phase)
             moved += np.stack([push * math.cos(direction), push * math.sin(direction)], -1)
-        return turn(moved, self.angle_deg) + np.asarray(self.centre)
+        return np.asarray(turn(moved, self.angle_deg) + np.asarray(self.centre))
 
 
 @dataclass(frozen=True)
@@ -84,16 +88,16 @@ def lay_streets(layout: Layout, water: shapely.Geometry, rng: np.random.Generato
     square = shapely.box(-half, -half, half, half)
     country = _countryside(layout, square, rng)
     primaries = _primary_roads(layout, rng)
-    town = shapely.difference(shapely.difference(square, country), water.buffer(10))
+    town = shapely.difference(shapely.difference(square, country), shapely.buffer(water, 10))
     pieces = _cut(town, [line for line, _ in primaries])
     districts = tuple(_district(layout, piece, rng) for piece in pieces if piece.area > 4000)
-    lines = [(line, width, "primary") for line, width in primaries]
+    lines: list[Line] = [(line, width, "primary") for line, width in primaries]
     blocks: list[Block] = []
     for index, district in enumerate(districts):
         own_lines, own_blocks = _district_plan(layout, district, index, rng)
         lines += own_lines
         blocks += own_blocks
-    streets = _streets(lines, shapely.difference(square, water.buffer(3)))
+    streets = _streets(lines, shapely.difference(square, shapely.buffer(water, 3)))
     corridor = shapely.union_all([shapely.LineString(s.line).buffer(s.width_m / 2) for s in streets])
     return Network(streets, corridor, districts, tuple(blocks), country)
 
@@ -136,18 +140,18 @@ def _cut(area: shapely.Geometry, lines: list[shapely.LineString]) -> list[shapel
 
 def _district(layout: Layout, area: shapely.Polygon, rng: np.random.Generator) -> District:
     """Frame and lot size; along the district's longest straight side, or any way."""
-    box = np.asarray(area.minimum_rotated_rectangle.exterior.coords)
+    box = shapely.get_coordinates(shapely.minimum_rotated_rectangle(area))
     side = box[1] - box[0]
     angle = math.degrees(math.atan2(side[1], side[0])) + float(rng.choice([0, 90]))
     angle += rng.uniform(-6, 6) if rng.random() < 0.7 else rng.uniform(-45, 45)
     curved = layout.street_pattern == "curved"
     arc = layout.size_m * rng.uniform(0.9, 2.0) * rng.choice([-1, 1]) if curved and rng.random() < 0.5 else math.inf
     waves = [_wave(rng) for _ in range(int(rng.integers(1, 3)))] if curved else []
-    width, depth = {"suburb": (15.5, 27.0), "town": (13.0, 23.0), "rural": (26.0, 45.0)}[layout.settlement]
-    stretch = rng.uniform(0.95, 1.35)
+    width, depth = {"suburb": (15.0, 25.0), "town": (13.5, 23.0), "rural": (26.0, 45.0)}[layout.settlement]
+    stretch = rng.choice([1.0, 1.1, 1.3], p=[0.5, 0.3, 0.2]) * rng.uniform(0.97, 1.06)
     centre = area.centroid
     return District(area, Warp(angle, (centre.x, centre.y), arc, tuple(waves)), width * stretch,
-                    depth * rng.uniform(0.95, 1.25))
+                    depth * rng.uniform(0.95, 1.2))
 
 
 def _wave(rng: np.random.Generator) -> tuple[float, float, float, float, float]:
@@ -157,8 +161,6 @@ def _wave(rng: np.random.Generator) -> tuple[float, float, float, float, float]:
     k = 2 * math.pi / length
     return (amplitude, heading + math.pi / 2, k * math.cos(heading), k * math.sin(heading), rng.uniform(0, 6.28))
 
-
-Line = tuple[shapely.LineString, float, str]
 
 
 def _district_plan(layout: Layout, district: District, index: int,
@@ -174,14 +176,14 @@ def _district_plan(layout: Layout, district: District, index: int,
     blocks: list[Block] = []
     for k, v in enumerate(rows):
         near = np.concatenate([links[k], links[k - 1] if k else []])
-        lines += _row(district, float(v), reach, near, 0.15 if grid else 0.6, rng)
+        lines += _row(district, float(v), reach, near, 0.1 if grid else 0.4, rng)
         if k + 1 == len(rows):
             continue
-        for u0, u1 in zip(links[k][:-1], links[k][1:], strict=True):
+        for u0, u1 in pairwise(links[k]):
             lines.append((_bent(district, [(u0, v), (u0, rows[k + 1])]), STREET_M, "residential"))
             half = STREET_M / 2
             blocks.append(Block(index, u0 + half, u1 - half, float(v) + half, float(rows[k + 1]) - half))
-    clipped = [(shapely.intersection(line, district.area), width, kind) for line, width, kind in lines]
+    clipped: list[Line] = [(shapely.intersection(line, district.area), width, kind) for line, width, kind in lines]
     return clipped, blocks
 
 
@@ -197,12 +199,12 @@ def _row(district: District, v: float, reach: float, links: F64, cut_share: floa
     stops = np.sort(links)
     lines: list[Line] = []
     start = -reach
-    for u0, u1 in zip(stops[:-1], stops[1:], strict=True):
+    for u0, u1 in pairwise(stops):
         if u1 - u0 < 90 or rng.random() > cut_share:
             continue
         middle, gap = (u0 + u1) / 2 + rng.uniform(-8, 8), rng.uniform(14, 20)
         lines.append((_bent(district, [(start, v), (middle - gap, v)]), STREET_M, "cul_de_sac"))
-        lines += [(_bent(district, [(end - 0.5, v), (end + 0.5, v)]), rng.uniform(22, 27), "cul_de_sac")
+        lines += [(_bent(district, [(end - 0.5, v), (end + 0.5, v)]), rng.uniform(19, 23), "cul_de_sac")
                   for end in (middle - gap, middle + gap)]
         start = middle + gap
     lines.append((_bent(district, [(start, v), (reach, v)]), STREET_M, "residential"))

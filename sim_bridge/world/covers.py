@@ -1,0 +1,52 @@
+"""Which materials cover a parcel, by its use, by how dry the place is and by the season."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim_bridge.spec import Layout, Season
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Three materials that share a parcel in patches: the second and third cover the given shares."""
+
+    materials: tuple[str, str, str]
+    shares: tuple[float, float]
+
+
+_DRY = (("field_dry", "grass_gold", "field_red"), ("grass_gold", "lawn_dry", "field_pale"),
+        ("field_red", "field_dry", "grass_gold"), ("lawn_dry", "grass_gold", "field_dry"),
+        ("grass_gold", "field_dry", "soil"))
+_LUSH = (("meadow", "lawn_dry", "field_green"), ("meadow", "field_green", "lawn_dry"),
+         ("field_green", "meadow", "meadow"))
+_BEDS = ("mulch", "soil", "gravel", "grass_gold", "forest_floor")
+
+
+def greenness(layout: Layout, season: Season) -> float:
+    """Share of grass that is green, 0 to 1: what dryness and the season before the picture leave."""
+    shift = {"spring": 0.30, "summer": 0.0, "autumn": -0.08, "winter": 0.10}[season]
+    return float(np.clip(1 - layout.dryness + shift, 0.02, 0.98))
+
+
+def choose_cover(use: str, green: float, rng: np.random.Generator) -> Cover:
+    """Cover of one parcel; `green` is the chance that its grass is."""
+    lush = rng.random() < green
+    grass = ("lawn", "lawn_dry") if lush else ("lawn_dry", "grass_gold")
+    wild = (_LUSH if lush else _DRY)[int(rng.integers(0, 3 if lush else 5))]
+    first, second = (str(name) for name in rng.choice(_BEDS, 2))
+    if use in ("house", "farm", "verge"):
+        bare = 0.0 if use == "house" else 0.25
+        return Cover((grass[0], first, second), (rng.uniform(0.15, 0.5) + bare, rng.uniform(0.05, 0.35)))
+    if use in ("park", "apartments"):
+        return Cover((*grass, first), (rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.12)))
+    fixed = {
+        "commercial": Cover(("parking", "asphalt_worn", "parking"), (rng.uniform(0, 0.3), 0.0)),
+        "wood": Cover(("forest_floor", wild[0], "mulch"), (0.25, 0.2)),
+        "vineyard": Cover(("vineyard", "grass_gold", "soil"), (rng.uniform(0, 0.3), rng.uniform(0, 0.1))),
+        "soil": Cover(("soil", "field_pale", "gravel"), (rng.uniform(0.1, 0.5), rng.uniform(0, 0.2))),
+        "field_green": Cover(("field_green" if green > 0.15 else "meadow", "meadow", "lawn_dry"), (0.2, 0.06)),
+    }
+    return fixed.get(use, Cover(wild, (rng.uniform(0.1, 0.5), rng.uniform(0.03, 0.3))))
