@@ -186,4 +186,4 @@ def _block(inputs: int, outputs: int, dilation: int) -> tuple[nn.Module, nn.Modu
 
 
 def _resize(logits: Tensor, size: torch.Size) -> Tensor:
-    return functional.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
+    return functional.interpolate(logits.float(), size=tuple(size), mode="bilinear", align_corners=False)
