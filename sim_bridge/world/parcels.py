@@ -13,7 +13,7 @@ import shapely.ops
 
 from sim_bridge.spec import Layout
 from sim_bridge.world.shapes import F64
-from sim_bridge.world.streets import Block, Network
+from sim_bridge.world.streets import Block, Network, Warp
 
 _COUNTRY = ("field_dry", "meadow", "vineyard", "field_green", "wood", "savanna", "soil")
 
@@ -77,13 +77,24 @@ def _house_lots(layout: Layout, network: Network, block: Block, rng: np.random.G
     lots = []
     for front, flip in ((block.v0, False), (block.v1, True)):
         for a, b in _lot_edges(block.u0, block.u1, district.lot_width_m, rng):
-            corners = [[b, front], [a, front], [a, back], [b, back]] if flip else \
-                [[a, front], [b, front], [b, back], [a, back]]
-            ring = district.warp(np.array(corners))
+            ring = _square_on(district.warp, (b, a) if flip else (a, b), front, back)
             inside = district.area.contains(shapely.Point(ring.mean(axis=0)))
             if inside:
                 lots.append(_lot(ring, "house" if rng.random() < layout.density else "vacant"))
     return lots
+
+
+def _square_on(warp: Warp, ends: tuple[float, float], front: float, back: float) -> F64:
+    """Lot between u = `ends` along v = `front`, its sides at right angles to the street however the frame is sheared."""
+    corner = np.array([[u, front] for u in ends])
+    here = warp(corner)
+    du = (warp(corner + [0.5, 0.0]) - warp(corner - [0.5, 0.0]))
+    dv = (warp(corner + [0.0, 0.5]) - warp(corner - [0.0, 0.5]))
+    length = np.hypot(du[:, 0], du[:, 1])
+    normal = np.column_stack([-du[:, 1], du[:, 0]]) / length[:, None]
+    depth = (back - front) * np.sum(dv * normal, axis=1)
+    inner = here + normal * depth[:, None]
+    return np.array([here[0], here[1], inner[1], inner[0]])
 
 
 def _lot_edges(u0: float, u1: float, width: float, rng: np.random.Generator) -> list[tuple[float, float]]:
