@@ -24,7 +24,7 @@ def strike(world: World, spec: SceneSpec) -> Aftermath:
 
     Every building is in `damage`, in the order of `world.buildings`, with a grade of 1 to 4 and a cause.
     """
-    ground = common.season_ground(world, spec.season_before, spec.season_after)
+    ground = common.season_ground(world, spec)
     seasoned = replace(world, ground=ground, before=_in_season(world, spec))
     if isinstance(spec.hazard, Flood):
         return inundate(seasoned, spec.hazard)

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.special
 import shapely
 
-from sim_bridge.spec import Season
+from sim_bridge.spec import SceneSpec, Season
+from sim_bridge.world.covers import greenness
 from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import Grid, Mesh, Tree, World
 from sim_bridge.world.plants import crown_material
@@ -19,7 +21,6 @@ Bool = npt.NDArray[np.bool_]
 
 _REBUILT = [INDEX[name] for name in ("crown_broadleaf", "crown_conifer", "crown_autumn", "hedge", "trunk")]
 _VEHICLE = [INDEX[name] for name in ("car_paint", "car_glass", "tent")]
-_DRYNESS = {"spring": -0.5, "winter": -0.3, "summer": 0.3, "autumn": 0.5}
 
 
 def generator(world: World, purpose: int) -> np.random.Generator:
@@ -63,6 +64,13 @@ def covered(grid: Grid, polygons: Iterable[shapely.Geometry]) -> Bool:
         if len(ring):
             cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], 1, shift=4)
     return mask.astype(np.bool_)
+
+
+def distance_m(mask: Bool, cell_m: float) -> npt.NDArray[np.float32]:
+    """Metres from each cell to the nearest cell of the mask; very far if the mask is empty."""
+    if not mask.any():
+        return np.full(mask.shape, 1e6, np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) * np.float32(cell_m))
 
 
 def resampled(field: Grid, like: Grid) -> npt.NDArray[np.float32]:
@@ -109,14 +117,14 @@ def healthy_crowns(trees: Sequence[Tree], season: Season) -> list[str]:
     return [crown_material(tree, season) for tree in trees]
 
 
-def season_ground(world: World, before: Season, after: Season) -> Grid:
+def season_ground(world: World, spec: SceneSpec) -> Grid:
     """Ground raster of the later season: lawns dry out or turn green, patch by patch."""
     ground = world.ground
-    change = _DRYNESS[after] - _DRYNESS[before]
+    change = greenness(spec.layout, spec.season_before) - greenness(spec.layout, spec.season_after)
     if change == 0:
         return ground
     patch = patches(ground.values.shape, 22 / ground.cell_m, generator(world, 1))
     green, dry = np.uint8(INDEX["lawn"]), np.uint8(INDEX["lawn_dry"])
     start, end = (green, dry) if change > 0 else (dry, green)
-    turned = (ground.values == start) & (patch < 1.6 * abs(change) - 0.8)
+    turned = (ground.values == start) & (patch < scipy.special.ndtri(min(2 * abs(change), 0.95)))
     return Grid(np.where(turned, end, ground.values).astype(np.uint8), ground.west_m, ground.south_m, ground.cell_m)

@@ -14,10 +14,11 @@ import math
 from dataclasses import asdict
 
 import numpy as np
-import scipy.ndimage
+import numpy.typing as npt
 import shapely
 
 from sim_bridge.hazards import common, wreck
+from sim_bridge.hazards.common import F64
 from sim_bridge.hazards.grades import grade, order
 from sim_bridge.spec import Earthquake
 from sim_bridge.world.materials import INDEX
@@ -52,10 +53,10 @@ def shake(world: World, quake: Earthquake) -> Aftermath:
     return Aftermath(asdict(quake), after, _dusted(world, heaps), damage, {"pga_g": pga}, _blocked(world, heaps))
 
 
-def median_pga_g(magnitude: float, distance_km: float) -> float:
+def median_pga_g(magnitude: float, distance_km: npt.ArrayLike) -> F64:
     """Campbell's (1981) median peak ground acceleration, g, `distance_km` from the source."""
-    near = distance_km + 0.0606 * math.exp(0.7 * magnitude)
-    return float(0.0159 * math.exp(0.868 * magnitude) * near**-1.09)
+    near = np.asarray(distance_km, np.float64) + 0.0606 * math.exp(0.7 * magnitude)
+    return np.asarray(0.0159 * math.exp(0.868 * magnitude) * near**-1.09)
 
 
 def _shaking(world: World, quake: Earthquake) -> Grid:
@@ -64,9 +65,7 @@ def _shaking(world: World, quake: Earthquake) -> Grid:
     azimuth = math.radians(quake.epicentre_azimuth_deg)
     east = x[None, :] / 1000 - quake.epicentre_distance_km * math.sin(azimuth)
     north = y[:, None] / 1000 - quake.epicentre_distance_km * math.cos(azimuth)
-    distance = np.sqrt(east**2 + north**2 + quake.depth_km**2)
-    near = distance + 0.0606 * math.exp(0.7 * quake.magnitude)
-    median = 0.0159 * math.exp(0.868 * quake.magnitude) * near**-1.09
+    median = median_pga_g(quake.magnitude, np.sqrt(east**2 + north**2 + quake.depth_km**2))
     site = common.patches(grid.values.shape, 150 / grid.cell_m, common.generator(world, 20))
     values = median * np.exp(_SITE_SIGMA * np.clip(site, -2.5, 2.5))
     return Grid(values.astype(np.float32), grid.west_m, grid.south_m, grid.cell_m)
@@ -123,10 +122,13 @@ def _spread(building: Building, metres: float) -> shapely.Polygon:
 
 def _patched(world: World, building: Building, rng: np.random.Generator) -> Mesh:
     """Tarpaulins over a part of the roof, or tiles missing from it."""
-    mesh = wreck.shattered(common.building_faces(world, building.id), 1.3)
-    roof = wreck.roof_patch(mesh, building, rng.uniform(0.15, 0.3), rng) & (mesh.material == INDEX[
-        building.roof_material])
-    return wreck.repainted(mesh, roof, "roof_tarp" if rng.random() < 0.7 else "rubble_brick")
+    whole = common.building_faces(world, building.id)
+    covering = whole.material == INDEX[building.roof_material]
+    edge_m = max(1.4, 0.07 * shapely.Polygon(building.footprint).length / 2)
+    roof = wreck.shattered(common.select(whole, covering), edge_m)
+    patch = wreck.roof_patch(roof, building, rng.uniform(0.15, 0.3), rng)
+    patched = wreck.repainted(roof, patch, "roof_tarp" if rng.random() < 0.6 else "rubble_brick")
+    return Mesh.concatenate([patched, common.select(whole, ~covering)])
 
 
 def _heap(world: World, building: Building, area: shapely.Geometry, peak_m: float, rng: np.random.Generator) -> Mesh:
@@ -135,7 +137,7 @@ def _heap(world: World, building: Building, area: shapely.Geometry, peak_m: floa
                                                                        "rubble_brick"]
     if not isinstance(area, shapely.Polygon) or area.is_empty:
         area = shapely.Polygon(building.footprint)
-    count = int(np.clip(area.area / 5, 8, 90))
+    count = int(np.clip(area.area / 5, 8, 250))
     return Mesh.concatenate([
         wreck.mound(world, area, peak_m, 0.05, materials, building.id, rng),
         wreck.pieces(world, area, count, (0.8, 2.6), 1.1 * peak_m, materials,
@@ -148,7 +150,7 @@ def _dusted(world: World, heaps: dict[int, shapely.Polygon]) -> Grid:
     ground = world.ground
     if not heaps:
         return ground
-    distance = scipy.ndimage.distance_transform_edt(~common.covered(ground, heaps.values())) * ground.cell_m
+    distance = common.distance_m(common.covered(ground, heaps.values()), ground.cell_m)
     crumbs = common.patches(ground.values.shape, 1.5 / ground.cell_m, common.generator(world, 23)) > 0.2 + distance
     values = np.where(crumbs, np.uint8(INDEX["rubble_concrete"]), ground.values).astype(np.uint8)
     return Grid(values, ground.west_m, ground.south_m, ground.cell_m)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 import scipy.sparse.csgraph
+import scipy.special
 import shapely
 
 from sim_bridge.hazards import common, ruins
@@ -133,8 +134,9 @@ def _ignitions(world: World, fire: Fire, arrival: Grid) -> list[Ignition]:
     """First ignition of every house by shortest path: source (the front) -> houses -> their neighbours."""
     buildings = world.buildings
     count = len(buildings)
-    by_front = _lit_by_front(world, arrival)
-    start, end, delay = _spread_between(world, fire)
+    hood = _neighbourhood(world, arrival)
+    by_front = _lit_by_front(world, arrival, hood)
+    start, end, delay = _spread_between(world, fire, hood)
     direct = np.flatnonzero(np.isfinite(by_front))
     graph = scipy.sparse.csr_array(
         (np.concatenate([by_front[direct], delay]), (np.concatenate([np.full(len(direct), count), start]),
@@ -153,10 +155,17 @@ def _cause(world: World, index: int, previous: int) -> str:
     return f"ignited by building {world.buildings[previous].id}, {gap:.0f} m away"
 
 
-def _lit_by_front(world: World, arrival: Grid) -> F64:
+def _neighbourhood(world: World, arrival: Grid) -> F64:
+    """How readily each building's neighbourhood burns, standard normal, patches of about 110 m: plants kept or cut,
+    people who stay and put embers out. It is why houses survive in groups."""
+    patch = common.patches(arrival.values.shape, 110 / arrival.cell_m, common.generator(world, 31))
+    centre = np.array([np.mean(b.footprint, axis=0) for b in world.buildings]).reshape(-1, 2)
+    return patch[arrival.cell(centre[:, 0], centre[:, 1])].astype(np.float64)
+
+
+def _lit_by_front(world: World, arrival: Grid, hood: F64) -> F64:
     """Minutes at which embers light each building; inf for those that they spare."""
     plants = shapely.STRtree([shapely.Point(t.x, t.y) for t in world.trees])
-    hoods = common.patches(arrival.values.shape, 110 / arrival.cell_m, common.generator(world, 31))
     rng = common.generator(world, 32)
     chance, delay = rng.random(len(world.buildings)), rng.exponential(12, len(world.buildings))
     minutes = np.full(len(world.buildings), np.inf)
@@ -164,14 +173,15 @@ def _lit_by_front(world: World, arrival: Grid) -> F64:
         plan = shapely.Polygon(building.footprint)
         near = len(plants.query(plan, predicate="dwithin", distance=8.0))
         iy, ix = arrival.cell(plan.centroid.x, plan.centroid.y)
-        logit = -0.4 + 0.22 * min(near, 8) + 1.3 * float(hoods[iy, ix])
-        logit -= 0.7 * (building.roof_material in _HARD_ROOFS)
+        logit = -0.2 + 0.15 * min(near, 8) + 2.5 * float(hood[i])
+        logit -= 0.7 * (building.roof_material in _HARD_ROOFS) + 1.0 * (building.use == "commercial")
         if chance[i] < 1 / (1 + math.exp(-logit)):
             minutes[i] = float(arrival.values[iy, ix]) + 2 + delay[i]
     return minutes
 
 
-def _spread_between(world: World, fire: Fire) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], F64]:
+def _spread_between(world: World, fire: Fire,
+                    hood: F64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], F64]:
     """Pairs of buildings between which fire passes: from, to, and how long the neighbour takes to catch it (min)."""
     plans = common.footprints(world)
     if not len(plans):
@@ -185,7 +195,8 @@ def _spread_between(world: World, fire: Fire) -> tuple[npt.NDArray[np.int64], np
     reach = _HOUSE_GAP_M * (1 + 0.05 * fire.wind_speed_ms * downwind)
     ids = np.array([b.id for b in world.buildings])
     seed = world.seed & 0xFFFFFF
-    passes = hash_unit(seed, 33, ids[start], ids[end]) < 0.85 * np.exp2(-gap / np.maximum(reach, 1.0))
+    chance = np.exp2(-gap / np.maximum(reach, 1.0)) * scipy.special.expit(1.5 + 2.5 * hood[end])
+    passes = hash_unit(seed, 33, ids[start], ids[end]) < 0.85 * chance
     delay = 10 + 50 * hash_unit(seed, 34, ids[start], ids[end])
     return start[passes], end[passes], delay[passes]
 
@@ -196,13 +207,13 @@ def _at(arrival: Grid, building: Building) -> float:
 
 
 def _damage(world: World, building: Building, lit: Ignition, front_min: float, end_min: float) -> BuildingDamage:
-    """A lit house burns down in half an hour to an hour; few are put out; some that the front passes are scorched."""
+    """A lit house has lost its roof in about 20 min; few are put out; some that the front passes are scorched."""
     seed = world.seed & 0xFFFFFF
     luck, pace = (float(hash_unit(seed, purpose, building.id)) for purpose in (35, 36))
     if lit.minute <= end_min:
         burning = end_min - lit.minute
         saved = luck < 0.04
-        state = "partly_burnt" if saved or burning < 20 + 20 * pace else "burnt_down"
+        state = "partly_burnt" if saved or burning < 12 + 15 * pace else "burnt_down"
         cause = f"{lit.cause}, {lit.minute:.0f} min after the fire began"
     elif front_min <= end_min:
         state = "roof_scorched" if luck > 0.94 else "spared"

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 import shapely
 
 from sim_bridge.hazards import common, wreck
@@ -25,7 +24,7 @@ from sim_bridge.world.vehicles import vehicles_mesh
 F32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-_LOT_MARGIN_M = 0.9
+_LOT_MARGIN_M = 1.4
 _GRASS = [INDEX[name] for name in ("lawn", "lawn_dry", "meadow", "field_green", "vineyard")]
 _BARE = [INDEX[name] for name in ("mulch", "soil", "field_dry")]
 _LITTER = ["ash", "ash", "burnt_metal", "burnt_metal", "ash_dark", "charred_debris"]
@@ -61,14 +60,9 @@ def _burn(world: World, burnt: Sequence[Building], arrival: Grid, end_min: float
     plans = [shapely.Polygon(b.footprint).buffer(_LOT_MARGIN_M, join_style="mitre") for b in burnt]
     ragged = common.patches(world.ground.values.shape, 2.5 / world.ground.cell_m, common.generator(world, 40))
     lots = common.covered(world.ground, plans)
-    if lots.any():
-        inside = scipy.ndimage.distance_transform_edt(lots) * world.ground.cell_m
-        from_lot = scipy.ndimage.distance_transform_edt(~lots) * world.ground.cell_m
-        lots = (inside - from_lot + 0.7 * ragged) > 0
-    else:
-        from_lot = np.full(lots.shape, 1e4)
-    reached = common.resampled(arrival, world.ground) <= end_min
-    return _Burn(lots, from_lot.astype(np.float32), reached)
+    from_lot = common.distance_m(lots, world.ground.cell_m)
+    ragged_lots = common.distance_m(~lots, world.ground.cell_m) - from_lot + 0.9 * ragged > 0
+    return _Burn(ragged_lots, from_lot, common.resampled(arrival, world.ground) <= end_min)
 
 
 def _ground(world: World, burn: _Burn) -> Grid:
@@ -79,12 +73,14 @@ def _ground(world: World, burn: _Burn) -> Grid:
     speck, blot = common.patches(shape, 1.6 / cell, rng), common.patches(shape, 5 / cell, rng)
     paved = np.array([m.semantic for m in TABLE])[values] == TABLE[INDEX["asphalt"]].semantic
     ash = 0.8 * speck + 0.6 * blot
-    lot = np.where(ash > -0.55, INDEX["ash"], np.where(ash > -1.35, INDEX["ash_dark"], INDEX["charred_debris"]))
+    lot = np.where(ash > -0.75, INDEX["ash"], np.where(ash > -1.7, INDEX["ash_dark"], INDEX["charred_debris"]))
+    blown = ~burn.lots & burn.reached & (0.7 * speck + 0.5 * blot > 0.2 + 0.35 * burn.from_lot_m)
+    values = np.where(blown & np.isin(values, [*_GRASS, *_BARE]), INDEX["ash_dark"], values)
     values = np.where(burn.lots & ~paved, lot, values)
     scar = 0.75 * common.patches(shape, 12 / cell, rng) + 0.45 * blot + 2.2 * np.exp(-burn.from_lot_m / 14)
     scorched = burn.reached & ~burn.lots & (scar > 0.25)
     values = np.where(scorched & np.isin(values, _GRASS),
-                      np.where(scar > 1.15, INDEX["burnt_ground"], INDEX["burnt_lawn"]), values)
+                      np.where(scar > 1.45, INDEX["burnt_ground"], INDEX["burnt_lawn"]), values)
     values = np.where(scorched & np.isin(values, _BARE), INDEX["burnt_ground"], values)
     return Grid(values.astype(np.uint8), ground.west_m, ground.south_m, cell)
 
@@ -93,11 +89,11 @@ def _lot(world: World, building: Building) -> Mesh:
     """Debris of a burnt house: low litter, pale sheets, stubs of walls, now and then a chimney."""
     rng = np.random.default_rng(np.random.SeedSequence([world.seed & 0xFFFFFFFF, 42, building.id]))
     plan = shapely.Polygon(building.footprint)
-    count = int(np.clip(plan.area / 2.2, 6, 160))
+    count = int(np.clip(plan.area / 2.5, 6, 250))
     parts = [
-        wreck.pieces(world, plan, count, (0.3, 1.5), 0.35, _LITTER, building.id, rng, rust=0.18),
-        wreck.pieces(world, plan, count // 7 + 1, (1.2, 3.0), 0.45, ["burnt_metal", "ash"], building.id, rng, 0.15),
-        wreck.stubs(world, building, 0.3, (0.15, 0.7), "ash", rng),
+        wreck.pieces(world, plan, count, (0.3, 1.5), 0.35, _LITTER, building.id, rng, rust=0.25),
+        wreck.pieces(world, plan, count // 7 + 1, (1.2, 3.0), 0.45, ["burnt_metal", "ash"], building.id, rng, 0.25),
+        wreck.stubs(world, building, 0.45, (0.2, 0.8), "ash", rng),
     ]
     if building.use == "house" and rng.random() < 0.45:
         low, high = np.quantile(np.asarray(building.footprint), [0.3, 0.7], axis=0)
@@ -165,10 +161,10 @@ def _plants(world: World, burn: _Burn, crowns: Sequence[str]) -> Mesh:
 def _left_of(tree: Tree, crown: str, heat: float) -> tuple[Tree, str] | None:
     """Hedges and small trees go first; large crowns are scorched before they are lost."""
     tough = heat - 0.02 * (tree.height_m - 6)
-    if tough > 0.72 or (tree.species == "hedge" and tough > 0.35):
+    if tough > 0.95 or (tree.species == "hedge" and tough > 0.5):
         return None
-    if tough > 0.50:
-        return replace(tree, crown_radius_m=0.55 * tree.crown_radius_m, height_m=0.9 * tree.height_m), "crown_burnt"
-    if tough > 0.30:
-        return replace(tree, crown_radius_m=0.85 * tree.crown_radius_m), "crown_burnt"
-    return (tree, "crown_scorched") if tough > 0.12 else (tree, crown)
+    if tough > 0.68:
+        return replace(tree, crown_radius_m=0.6 * tree.crown_radius_m, height_m=0.9 * tree.height_m), "crown_burnt"
+    if tough > 0.36:
+        return replace(tree, crown_radius_m=0.9 * tree.crown_radius_m), "crown_burnt"
+    return (tree, "crown_scorched") if tough > 0.14 else (tree, crown)

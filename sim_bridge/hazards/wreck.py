@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import scipy.spatial
 import shapely
+import shapely.affinity
 
 from sim_bridge.hazards import common
 from sim_bridge.world.materials import INDEX
@@ -72,26 +74,32 @@ def mound(world: World, area: shapely.Polygon, peak_m: float, lift_m: float, mat
     west, south, east, north = area.bounds
     nx, ny = (max(2, int(np.ceil(d / _SPACING_M))) for d in (east - west, north - south))
     x, y = np.meshgrid(np.linspace(west, east, nx + 1), np.linspace(south, north, ny + 1))
-    x, y = (v + rng.uniform(-0.3, 0.3, v.shape) * _SPACING_M for v in (x, y))
+    x, y = (v + rng.uniform(-0.45, 0.45, v.shape) * _SPACING_M for v in (x, y))
     points = shapely.points(x, y)
     inside = shapely.distance(area.exterior, points) * np.where(shapely.contains(area, points), 1, -1)
     slope = np.clip(inside / max(1.2, 0.25 * np.sqrt(area.area)), 0, 1)
     height = peak_m * np.sqrt(slope) * rng.uniform(0.55, 1.45, x.shape) + np.where(inside > 0, lift_m, -0.25)
     vertices = np.stack([x, y, world.height_at(x, y) + height], -1).reshape(-1, 3)
-    start = (np.arange(ny)[:, None] * (nx + 1) + np.arange(nx)).ravel()
-    faces = np.concatenate([np.column_stack([start, start + 1, start + nx + 2]),
-                            np.column_stack([start, start + nx + 2, start + nx + 1])])
-    faces = faces[(inside.ravel()[faces] > 0).any(axis=1)]
+    # a regular grid of triangles would show as stripes in slanting light
+    faces = scipy.spatial.Delaunay(vertices[:, :2]).simplices
+    faces = _upward(faces[(inside.ravel()[faces] > 0).any(axis=1)], vertices)
     chosen = rng.choice([INDEX[name] for name in materials], len(faces))
     tint = 128 * rng.uniform(0.62, 1.3, (len(faces), 1)) * np.ones(3)
     return mesh_of(vertices, faces, chosen, instance, tint)
+
+
+def _upward(faces: npt.NDArray[np.int32], vertices: F64) -> npt.NDArray[np.int32]:
+    a, b, c = (vertices[faces[:, k], :2] for k in range(3))
+    side, other = b - a, c - a
+    down = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0] < 0
+    return np.where(down[:, None], faces[:, ::-1], faces)
 
 
 def pieces(world: World, area: shapely.Polygon, count: int, size_m: tuple[float, float], rise_m: float,
            materials: Sequence[str], instance: int, rng: np.random.Generator, rust: float = 0.0) -> Mesh:
     """`count` slabs and boxes of size_m (low, high) lying about in `area`, up to rise_m above the ground.
 
-    `rust` is the share of pieces that are tinted orange-brown.
+    `rust` is the share of pieces that are tinted brown.
     """
     west, south, east, north = area.bounds
     x, y = rng.uniform(west, east, 4 * count), rng.uniform(south, north, 4 * count)
@@ -99,8 +107,8 @@ def pieces(world: World, area: shapely.Polygon, count: int, size_m: tuple[float,
     n = len(hit)
     sizes = rng.uniform(*size_m, (n, 2)) * rng.uniform([0.35, 1.0], [1.0, 1.6], (n, 2))
     base = world.height_at(x[hit], y[hit])
-    tint = 128 * rng.uniform(0.6, 1.45, (n, 1)) * rng.uniform(0.94, 1.06, (n, 3))
-    tint = np.where(rng.random((n, 1)) < rust, tint * np.array([1.15, 0.82, 0.55]), tint)
+    tint = 128 * rng.uniform(0.65, 1.3, (n, 1)) * rng.uniform(0.96, 1.04, (n, 3))
+    tint = np.where(rng.random((n, 1)) < rust, tint * np.array([1.08, 0.90, 0.72]), tint)
     chosen = rng.choice([INDEX[name] for name in materials], n)
     top = base + 0.1 + rise_m * rng.random(n) ** 2
     return boxes(np.column_stack([x[hit], y[hit]]), sizes, rng.uniform(0, 180, n), base - 0.2, top, chosen, tint,
@@ -109,10 +117,9 @@ def pieces(world: World, area: shapely.Polygon, count: int, size_m: tuple[float,
 
 def stubs(world: World, building: Building, share: float, height_m: tuple[float, float], material: str,
           rng: np.random.Generator) -> Mesh:
-    """Remains of the walls: `share` of the outline, in pieces of about 2 m, height_m (low, high) above the ground."""
-    line = shapely.segmentize(shapely.Polygon(building.footprint).exterior, 2.0)
-    ring = shapely.get_coordinates(line)
-    a, b = ring[:-1], ring[1:]
+    """Remains of the walls, inner ones too: `share` of them, in pieces of about 2 m, height_m (low, high) tall."""
+    ends = [shapely.get_coordinates(line) for line in _wall_lines(building, rng)]
+    a, b = (np.concatenate([line[k] for line in ends]) for k in (slice(None, -1), slice(1, None)))
     kept = rng.random(len(a)) < share
     middle, side = ((a + b) / 2)[kept], (b - a)[kept]
     length, n = np.hypot(side[:, 0], side[:, 1]), int(kept.sum())
@@ -122,8 +129,21 @@ def stubs(world: World, building: Building, share: float, height_m: tuple[float,
                  128 * rng.uniform(0.7, 1.3, (n, 1)) * np.ones(3), building.id)
 
 
+def _wall_lines(building: Building, rng: np.random.Generator) -> list[shapely.Geometry]:
+    """Outline and walls between rooms of about 4 m, cut into pieces of about 2 m."""
+    plan = shapely.Polygon(building.footprint)
+    centre, reach = plan.centroid, plan.length
+    lines = [plan.exterior]
+    for turned in (building.yaw_deg, building.yaw_deg + 90):
+        for offset in np.arange(-reach / 4, reach / 4, 4.0) + rng.uniform(-1, 1):
+            line = shapely.LineString([(centre.x - reach, centre.y + offset), (centre.x + reach, centre.y + offset)])
+            lines += shapely.get_parts(shapely.affinity.rotate(line, turned, origin=centre).intersection(plan)).tolist()
+    return [shapely.segmentize(line, 2.0) for line in lines if line.length > 1]
+
+
 def carved(world: World, building: Building, share: float, rng: np.random.Generator) -> tuple[Mesh, Bool, Mesh]:
     """The building in small faces, the faces of its part that is lost, and what is left of it."""
-    mesh = shattered(common.building_faces(world, building.id), 1.6)
+    edge_m = max(1.6, 0.07 * shapely.Polygon(building.footprint).length / 2)
+    mesh = shattered(common.building_faces(world, building.id), edge_m)
     lost = roof_patch(mesh, building, share, rng)
     return mesh, lost, common.select(mesh, ~lost)
