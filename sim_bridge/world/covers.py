@@ -17,7 +17,7 @@ class Cover:
     shares: tuple[float, float]
 
 
-_DRY = (("field_dry", "grass_gold", "field_red"), ("grass_gold", "lawn_dry", "field_pale"),
+_DRY = (("field_dry", "grass_gold", "field_red"), ("grass_gold", "lawn_dry", "field_dry"),
         ("field_red", "field_dry", "grass_gold"), ("lawn_dry", "grass_gold", "field_dry"),
         ("grass_gold", "field_dry", "soil"))
 _LUSH = (("meadow", "lawn_dry", "field_green"), ("meadow", "field_green", "lawn_dry"),
@@ -49,4 +49,4 @@ def choose_cover(use: str, green: float, rng: np.random.Generator) -> Cover:
         "soil": Cover(("soil", "field_pale", "gravel"), (rng.uniform(0.1, 0.5), rng.uniform(0, 0.2))),
         "field_green": Cover(("field_green" if green > 0.15 else "meadow", "meadow", "lawn_dry"), (0.2, 0.06)),
     }
-    return fixed.get(use, Cover(wild, (rng.uniform(0.1, 0.5), rng.uniform(0.03, 0.3))))
+    return fixed.get(use, Cover(wild, (rng.uniform(0.15, 0.6), rng.uniform(0.02, 0.15))))

@@ -26,6 +26,9 @@ CELL_M = 0.25
 _USE = {"house": "residential", "farm": "residential", "apartments": "residential", "commercial": "commercial",
         "park": "park", "vacant": "vacant", "wood": "forest"}
 
+_CLUTTER = ("concrete", "patio", "sidewalk", "gravel", "soil", "mulch", "fence", "lawn")
+"""Beds, slabs, decks and sandpits in back yards."""
+
 
 def paint_land_use(layout: Layout, parcels: Sequence[Parcel], network: Network,
                    water: Sequence[shapely.Polygon]) -> Grid:
@@ -83,7 +86,7 @@ def _ranked_noise(layout: Layout, wavelengths: tuple[float, float], n: int,
     """(n, n) noise uniform in [0, 1]: two scales of bumps, frayed by white noise at 1 m."""
     coarse = 0.42 * smooth_noise(layout.size_m, 1.0, wavelengths[0], rng)
     coarse += 0.35 * smooth_noise(layout.size_m, 1.0, wavelengths[1], rng)
-    coarse += 0.16 * rng.random(coarse.shape)
+    coarse += 0.26 * rng.random(coarse.shape)
     order = np.empty(coarse.size, np.float32)
     order[np.argsort(coarse, axis=None, kind="stable")] = np.arange(coarse.size, dtype=np.float32) / coarse.size
     return np.asarray(cv2.resize(order.reshape(coarse.shape), (n, n), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -155,6 +158,10 @@ def _around_house(canvas: Canvas, parcel: Parcel, plan: Plan, rng: np.random.Gen
     a, b = np.sort(rng.uniform(x0, x1, 2))
     _rectangle(canvas, parcel, (a, y1 - 1.0, max(b, a + 2), y1 + rng.uniform(1.0, 4.0)),
                INDEX[str(rng.choice(["patio", "concrete", "sidewalk", "gravel"]))])
+    for _ in range(int(rng.integers(1, 6))):
+        x, y = rng.uniform(x0 - 3, x1 + 1), y1 + rng.uniform(0.5, 7)
+        _rectangle(canvas, parcel, (x, y, x + rng.uniform(0.8, 3.2), y + rng.uniform(0.8, 2.6)),
+                   INDEX[str(rng.choice(_CLUTTER))])
     if rng.random() < 0.06:
         _pool(canvas, parcel, ((x0 + x1) / 2 + rng.uniform(-3, 3), y1 + rng.uniform(3.5, 5.0)), rng)
 

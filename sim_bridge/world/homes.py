@@ -20,6 +20,7 @@ _LIGHT = (("roof_shingle_light", 0.68), ("roof_tile_red", 0.25), ("roof_metal", 
 _FLAT = (("roof_gravel", 0.35), ("roof_membrane", 0.45), ("roof_bitumen", 0.2))
 _ATTEMPTS = 4
 """Designs drawn for a parcel until one fits."""
+_HOUSE_FLAT = (("roof_gravel", 0.5), ("roof_bitumen", 0.3), ("roof_membrane", 0.2))
 _WALLS = (("wall_plaster", 0.5), ("wall_wood", 0.4), ("wall_brick", 0.1))
 
 
@@ -191,7 +192,8 @@ def _building(layout: Layout, number: int, plan: Plan, heights: Heights, rng: np
     rise = 0.0 if plan.roof == "flat" else min(span, 11.0) / 2 * rng.uniform(0.3, 0.5)
     dark = rng.random() < layout.dark_roof_share
     metal = plan.use == "industrial" or (shed and rng.random() < 0.4)
-    material = _pick(_FLAT if plan.roof == "flat" else _DARK if dark else _LIGHT, rng)
+    flat = _HOUSE_FLAT if plan.use == "house" else _FLAT
+    material = _pick(flat if plan.roof == "flat" else _DARK if dark else _LIGHT, rng)
     typology = {"apartments": "masonry", "commercial": "concrete_frame", "industrial": "steel_light"}
     return Building(
         id=number, footprint=tuple((float(x), float(y)) for x, y in ring),

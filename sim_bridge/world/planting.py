@@ -24,10 +24,10 @@ from sim_bridge.world.terrain import smooth_noise
 Heights = Callable[[F64, F64], F64]
 _SPACING_M = 4.6
 _RATE = {"wood": 0.95, "savanna": 0.15, "meadow": 0.025, "field_dry": 0.006, "vineyard": 0.0, "field_green": 0.0,
-         "soil": 0.01, "house": 0.42, "farm": 0.20, "vacant": 0.14, "verge": 0.40, "park": 0.26, "apartments": 0.30,
+         "soil": 0.01, "house": 0.52, "farm": 0.20, "vacant": 0.14, "verge": 0.40, "park": 0.26, "apartments": 0.30,
          "commercial": 0.45}
 """Trees per candidate place at tree_density 0.5, before clustering."""
-_RADIUS_M = {"wood": 3.3, "savanna": 3.6, "park": 3.4, "commercial": 2.2, "verge": 3.0}
+_RADIUS_M = {"wood": 3.5, "savanna": 4.4, "park": 3.6, "meadow": 4.2, "field_dry": 4.2, "commercial": 2.2, "verge": 3.0}
 _SOFT = [k for k, m in enumerate(TABLE) if m.semantic in (CLASS_ID["bare"], CLASS_ID["grass"])]
 
 
@@ -114,6 +114,6 @@ def _tree(x: float, y: float, base: float, use: str, conifers: float, rng: np.ra
         return Tree(x, y, base, rng.uniform(0.8, 2.4), rng.uniform(0.7, 1.6), "hedge")
     conifer = rng.random() < conifers
     middle = _RADIUS_M.get(use, 2.9) * (0.75 if conifer else 1.0)
-    radius = float(np.clip(rng.lognormal(np.log(middle), 0.32), 1.2, 6.5))
+    radius = float(np.clip(rng.lognormal(np.log(middle), 0.38), 1.2, 7.5))
     height = radius * (rng.uniform(3.4, 5.0) if conifer else rng.uniform(1.9, 2.7))
     return Tree(x, y, base, float(height), radius, "conifer" if conifer else "broadleaf")

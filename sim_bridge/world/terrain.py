@@ -75,8 +75,8 @@ def _water_body(layout: Layout, rng: np.random.Generator) -> shapely.Polygon | N
     if layout.water == "none":
         return None
     if layout.water == "pond":
-        angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        lobes = sum(rng.uniform(0, 0.18) * np.sin(k * angle + rng.uniform(0, 6.28)) for k in (1, 2, 3))
+        angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+        lobes = sum(rng.uniform(0, 0.42) / k * np.sin(k * angle + rng.uniform(0, 6.28)) for k in range(1, 7))
         radius = size * rng.uniform(0.05, 0.09) * (1 + np.asarray(lobes))
         centre = rng.uniform(-0.28, 0.28, 2) * size
         return shapely.Polygon(np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None] + centre)
