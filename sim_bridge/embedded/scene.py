@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal
 
 import cv2
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from sim_bridge.embedded.shading import TREE, Surface
+from sim_bridge.embedded.shading import Surface
 from sim_bridge.world.materials import GROUND, TABLE
 from sim_bridge.world.model import Grid, Mesh, World
 from sim_bridge.world.package import Package
@@ -21,7 +22,7 @@ F32 = npt.NDArray[np.float32]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 _FAR = np.float32(1e30)
-_SOFT = np.array([(m.semantic == TREE and m.texture == "leaf") or i == GROUND for i, m in enumerate(TABLE)])
+_SOFT = np.array([m.texture == "leaf" or i == GROUND for i, m in enumerate(TABLE)])
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,18 @@ class Drawn:
 
 class Scene:
     """Both phases of a package. A phase is built when it is first asked for; static geometry is in both, so that one
-    traversal finds the nearest hit."""
+    traversal finds the nearest hit. Threads may share a scene: after a phase is built, it is only read."""
 
     def __init__(self, package: Package) -> None:
         self.package = package
         self._drawn: dict[Phase, Drawn] = {}
+        self._building = Lock()
 
     def drawn(self, phase: Phase) -> Drawn:
-        if phase not in self._drawn:
-            self._drawn[phase] = _draw(self.package, phase)
-        return self._drawn[phase]
+        with self._building:
+            if phase not in self._drawn:
+                self._drawn[phase] = _draw(self.package, phase)
+            return self._drawn[phase]
 
     def cast(self, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating], phase: Phase) -> Hits:
         """Nearest hits of rays (N, 3) in ENU metres; directions need not be unit, t is in their length."""

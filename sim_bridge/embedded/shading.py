@@ -27,7 +27,6 @@ I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., object])
 
-TREE, WATER = CLASS_ID["tree"], CLASS_ID["water"]
 TONE_STEPS = 16384
 TONE_TOP = 1.25
 """Radiance at which a picture saturates; 1 is a white sheet that faces a sun 45 degrees high."""
@@ -35,7 +34,11 @@ GAMMA = 2.2
 
 
 def kernel(function: Function) -> Function:
-    """Compiled by numba on first use, kept on disk; releases the GIL. No fast-math: results are the same bits."""
+    """Compiled by numba on first use, kept on disk; releases the GIL. No fast-math: results are the same bits.
+
+    What is kept is thrown away when this file changes, and only then: kernels take no constants from other files, but
+    for the sentinel GROUND.
+    """
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
@@ -83,6 +86,7 @@ class Look(NamedTuple):
     albedo: F32
     """(M, 3) linear."""
     contrast: F32
+    """(M,) relative change of albedo for a step of the pattern."""
     period_m: F32
     start: I32
     """(M,) where the pattern's mip level begins in the atlas."""
@@ -91,8 +95,10 @@ class Look(NamedTuple):
     broad_start: int
     """The same for the broad noise that hides repetition."""
     broad_side: int
-    kind: U8
-    """(M,) semantic class."""
+    ruffle: F32
+    """(M,) how far a step of the pattern turns the normal: 0 but for leaves."""
+    glint: F32
+    """(M,) share of the sky that is mirrored: 0 but for water."""
     in_rows: npt.NDArray[np.bool_]
     """(M,) true for crops."""
 
@@ -112,15 +118,15 @@ class Illumination(NamedTuple):
 
 
 def illumination(light: Light, band: Band) -> Illumination:
-    """Light on the scene. The sky's share of all light at 45 degrees is 22 % in RGB and 9 % in near-infrared."""
+    """Light on the scene. The sky's share of all light at 45 degrees is 25 % in RGB and 9 % in near-infrared."""
     elevation, azimuth = math.radians(light.sun_elevation_deg), math.radians(light.sun_azimuth_deg)
     toward = np.array([math.sin(azimuth) * math.cos(elevation), math.cos(azimuth) * math.cos(elevation),
                        math.sin(elevation)])
-    share = 0.22 if band == "rgb" else 0.09
+    share = 0.25 if band == "rgb" else 0.09
     # the path through the air, in units of the vertical one, reddens the beam (Kasten and Young 1989)
     path = 1 / (math.sin(elevation) + 0.50572 * (light.sun_elevation_deg + 6.07995) ** -1.6364)
     depth = np.array([0.07, 0.10, 0.17]) if band == "rgb" else np.full(3, 0.04)
-    tint = np.array([0.80, 0.98, 1.30]) if band == "rgb" else np.ones(3)
+    tint = np.array([0.86, 1.00, 1.20]) if band == "rgb" else np.ones(3)
     air = np.array([0.165, 0.180, 0.190]) if band == "rgb" else np.full(3, 0.10)
     # sun and sky together are white at 45 degrees
     sun = (1 - share * tint) / math.sin(math.radians(45)) * np.exp(-depth * (path - math.sqrt(2)))
@@ -141,9 +147,10 @@ def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
     kind = np.array([PATTERN_ID[m.texture] for m in TABLE])
     albedo = [m.albedo if band == "rgb" else (m.nir,) * 3 for m in TABLE]
     return Look(
-        _f32(albedo), _f32([m.contrast for m in TABLE]), _f32(period), atlas.start[kind, level],
+        _f32(albedo), _f32([m.contrast / STEPS for m in TABLE]), _f32(period), atlas.start[kind, level],
         (SIZE >> level).astype(np.int32), int(atlas.start[PATTERN_ID["noise"], 1]), SIZE >> 1,
-        np.array([m.semantic for m in TABLE], np.uint8), kind == PATTERN_ID["rows"],
+        _f32([0.38 / STEPS * (m.texture == "leaf") for m in TABLE]),
+        _f32([0.06 * (m.semantic == CLASS_ID["water"]) for m in TABLE]), kind == PATTERN_ID["rows"],
     )
 
 
@@ -257,11 +264,11 @@ def mark_edges(key: npt.NDArray[np.int64], point: F32, normal: F32, width: int, 
 
 
 @inner
-def texel(texels: I8, start: int, side: int, u: float, v: float) -> float:
-    """Pattern value in standard deviations at (u, v) periods."""
+def texel(texels: I8, start: int, side: int, u: float, v: float) -> int:
+    """Stored value of a pattern at (u, v) periods."""
     column = int((u - math.floor(u)) * side) & (side - 1)
     row = int((v - math.floor(v)) * side) & (side - 1)
-    return float(texels[start + row * side + column]) / STEPS
+    return int(texels[start + row * side + column])
 
 
 @inner
@@ -333,7 +340,7 @@ def ruffled(texels: I8, look: Look, m: int, x: float, y: float, z: float, nx: fl
     period = look.period_m[m] * 1.7
     rx = texel(texels, look.start[m], look.side[m], (x + 0.3 * z) / period, y / period)
     ry = texel(texels, look.start[m], look.side[m], y / period + 0.37, (0.3 * z - x) / period)
-    nx, ny, nz = nx + 0.38 * rx, ny + 0.38 * ry, nz + 0.25
+    nx, ny, nz = nx + look.ruffle[m] * rx, ny + look.ruffle[m] * ry, nz + 0.25
     length = math.sqrt(nx * nx + ny * ny + nz * nz)
     return nx / length, ny / length, nz / length
 
@@ -361,19 +368,24 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, rays:
     nx, ny, nz = rays.normal[i, 0], rays.normal[i, 1], rays.normal[i, 2]
     along, across = plane(x, y, z, nx, ny, nz, look.in_rows[m])
     nx, ny, nz = facing(surface, f, rays.u[i], rays.v[i], nx, ny, nz)
-    if look.kind[m] == TREE:
+    if look.ruffle[m] > 0:
         along, across = x + 0.5 * z, y
         nx, ny, nz = ruffled(texels, look, m, x, y, z, nx, ny, nz)
     factor = grain(texels, look, m, along, across, x, y)
     open_sky = sky_seen(surface, x, y, z)
     toward = light.toward_sun
-    beam = max(0.0, nx * toward[0] + ny * toward[1] + nz * toward[2]) if rays.lit[i] else 0.0
+    beam = nx * toward[0] + ny * toward[1] + nz * toward[2]
+    if look.ruffle[m] > 0:
+        # leaves let light through: the beam reaches round a crown, and a fifth of it into its shade
+        beam = (beam + 0.4) / 1.4 * (1.0 if rays.lit[i] else 0.2)
+    elif not rays.lit[i]:
+        beam = 0.0
+    beam = max(0.0, beam)
     up = 0.5 + 0.5 * nz
-    glint = 0.06 if look.kind[m] == WATER else 0.0
     for k in range(3):
         albedo = look.albedo[m, k] * surface.tint[f, k] / 128 * factor
         sent = albedo * (beam * light.sun[k] + open_sky * (up * light.sky[k] + (1 - up) * light.bounce[k]))
-        total[k] += np.float32(weight * (light.clear * (sent + glint * light.sky[k]) + light.air[k]))
+        total[k] += np.float32(weight * (light.clear * (sent + look.glint[m] * light.sky[k]) + light.air[k]))
 
 
 @kernel

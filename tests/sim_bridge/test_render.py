@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -107,6 +108,23 @@ def test_the_same_picture_twice() -> None:
     pictures = [render(Scene(small_package([HOUSE, tree])), "before", pose, CAMERA, Light()) for _ in range(2)]
     for name in ("rgb", "depth", "material", "instance"):
         np.testing.assert_array_equal(getattr(pictures[0], name), getattr(pictures[1], name))
+
+
+def test_threads_share_a_scene_and_get_the_same_bits() -> None:
+    scene = Scene(small_package([HOUSE]))
+    pose = look_at(ENU(3, 2, 0), 150.0, 25.0, 60.0)
+    with ThreadPoolExecutor(2) as pool:
+        pictures = list(pool.map(lambda _: render(scene, "before", pose, SHARP, Light()).rgb, range(4)))
+    for picture in pictures[1:]:
+        np.testing.assert_array_equal(picture, pictures[0])
+
+
+def test_bands_of_rows_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(small_package([HOUSE]))
+    pose = look_at(ENU(3, 2, 0), 150.0, 25.0, 60.0)
+    whole = render(scene, "before", pose, SHARP, Light()).rgb
+    monkeypatch.setattr("sim_bridge.embedded.render._BAND_RAYS", 1)
+    np.testing.assert_array_equal(render(scene, "before", pose, SHARP, Light()).rgb, whole)
 
 
 def test_beyond_the_world_there_is_nothing() -> None:
