@@ -70,7 +70,7 @@ def _fitting(designs: list[Plan], allowed: shapely.Geometry, forbidden: shapely.
 
 def _apart(plans: list[Plan]) -> list[Plan]:
     """The plans without those that touch an earlier one (lots of two districts may overlap)."""
-    polygons = [shapely.Polygon(p.ring) for p in plans]
+    polygons = np.array([shapely.Polygon(p.ring) for p in plans], dtype=object)
     first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     late = {int(max(a, b)) for a, b in zip(first, second, strict=True) if a != b}
     return [plan for k, plan in enumerate(plans) if k not in late]
@@ -151,13 +151,13 @@ def _block(parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
         return []
     if parcel.use == "commercial":
         w, d = width * rng.uniform(0.55, 0.88), depth * rng.uniform(0.3, 0.6)
-        ring = _house_ring(w, d, rng) + np.array([rng.uniform(2.5, width - w - 2), depth - d - rng.uniform(3, 5)])
+        ring = _house_ring(w, d, rng) + np.array([rng.uniform(0.2, 0.8) * (width - w), depth - d - rng.uniform(3, 5)])
         return [Plan(_placed(parcel, corner, ring), index, "commercial", "flat", int(rng.integers(1, 3)),
                      parcel.yaw_deg)]
     plans, y, roof = [], rng.uniform(4, 7), str(rng.choice(["flat", "hip", "gable"], p=[0.5, 0.25, 0.25]))
     while y + 12 < depth:
         w, d = width * rng.uniform(0.7, 0.92), rng.uniform(10, 13)
-        ring = np.array([[0, 0], [w, 0], [w, d], [0, d]]) + np.array([rng.uniform(1, width - w - 0.5), y])
+        ring = np.array([[0, 0], [w, 0], [w, d], [0, d]]) + np.array([rng.uniform(0.2, 0.8) * (width - w), y])
         plans.append(Plan(_placed(parcel, corner, ring), index, "apartments", roof, int(rng.integers(2, 4)),
                           parcel.yaw_deg))
         y += d + rng.uniform(12, 18)

@@ -85,11 +85,11 @@ def _house_lots(layout: Layout, network: Network, block: Block, rng: np.random.G
 
 
 def _square_on(warp: Warp, ends: tuple[float, float], front: float, back: float) -> F64:
-    """Lot between u = `ends` along v = `front`, its sides at right angles to the street however the frame is sheared."""
+    """Lot between u = `ends` along v = `front`, its sides square on the street in sheared frames."""
     corner = np.array([[u, front] for u in ends])
     here = warp(corner)
-    du = (warp(corner + [0.5, 0.0]) - warp(corner - [0.5, 0.0]))
-    dv = (warp(corner + [0.0, 0.5]) - warp(corner - [0.0, 0.5]))
+    step = np.array([[0.5, 0.0], [0.0, 0.5]])
+    du, dv = (warp(corner + s) - warp(corner - s) for s in step)
     length = np.hypot(du[:, 0], du[:, 1])
     normal = np.column_stack([-du[:, 1], du[:, 0]]) / length[:, None]
     depth = (back - front) * np.sum(dv * normal, axis=1)

@@ -118,7 +118,7 @@ def _countryside(layout: Layout, square: shapely.Polygon, rng: np.random.Generat
 
 
 def _primary_roads(layout: Layout, rng: np.random.Generator) -> list[tuple[shapely.LineString, float]]:
-    chances = {"suburb": (0.3, 0.6, 0.1), "town": (0.0, 0.5, 0.5), "rural": (0.1, 0.7, 0.2)}[layout.settlement]
+    chances = {"suburb": (0.3, 0.6, 0.1), "town": (0.0, 0.5, 0.5), "rural": (0.0, 0.75, 0.25)}[layout.settlement]
     count = int(rng.choice(3, p=chances))
     roads, heading = [], rng.uniform(0, 180)
     for k in range(count):
