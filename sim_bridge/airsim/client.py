@@ -24,6 +24,7 @@ from sim_bridge.airsim.messages import (
     MAX_MESSAGE_BYTES,
     ImageRequest,
     ImageType,
+    as_int,
     as_pose,
     image_request_struct,
     pack_request,
@@ -226,7 +227,7 @@ class Client:
 def _image(reply: Mapping[str, Any], request: ImageRequest) -> Image:
     """One ImageResponse, checked against what was asked for. Raises SimulatorError."""
     try:
-        width, height = int(reply["width"]), int(reply["height"])
+        width, height = as_int(reply["width"]), as_int(reply["height"])
         if width <= 0 or height <= 0 or reply["image_type"] != request.image_type:
             raise SimulatorError(f"image of type {request.image_type} was not taken: "
                                  f"{reply['message'] or 'no message'}: expected a picture of it")

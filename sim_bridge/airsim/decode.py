@@ -11,7 +11,6 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -28,11 +27,12 @@ _CHUNK_BYTES = 1 << 16
 
 
 class NeedBytes(Exception):
-    """The buffer ends before the message does: at least `total` bytes are needed."""
+    """The buffer ends before the message does: at least `total` bytes are needed, if every fifth from `floats_at` on
+    is the tag of a float32."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, floats_at: int | None = None) -> None:
         super().__init__(total)
-        self.total = total
+        self.total, self.floats_at = total, floats_at
 
 
 class Unusual(Exception):
@@ -113,11 +113,10 @@ class Scanner:
         return entries
 
     def _floats(self, length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-        # the first tag decides before 5 bytes a value are waited for, which another kind of array may never fill
-        if self._take(1)[0] != FLOAT_TAG:
-            raise Unusual
-        self.position -= 1
-        items = np.frombuffer(self._take(length * FLOAT_ITEM.itemsize), FLOAT_ITEM)
+        start, size = self.position, length * FLOAT_ITEM.itemsize
+        if start + size > len(self._buffer):
+            raise NeedBytes(start + size, start)
+        items = np.frombuffer(self._take(size), FLOAT_ITEM)
         if not (items["tag"] == FLOAT_TAG).all():
             raise Unusual
         return items["value"].astype(np.float32)
@@ -129,7 +128,8 @@ class ReplyReader:
     def __init__(self, sock: socket.socket, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self._sock = sock
         self._max_bytes = max_bytes
-        self._rest = b""
+        self._buffer = bytearray()
+        self._filled = 0
 
     def read(self, deadline: float) -> Any:
         """The next message; float images as float32 arrays, binaries as memoryviews of a buffer of their own.
@@ -137,36 +137,47 @@ class ReplyReader:
         deadline: time.monotonic() in seconds. Raises SimulatorGone at end of file and past the deadline,
         SimulatorError for a message that is not msgpack or is longer than the bound.
         """
-        buffer = bytearray(max(_CHUNK_BYTES, len(self._rest)))
-        buffer[:len(self._rest)] = self._rest
-        filled, need = len(self._rest), 1
+        short = NeedBytes(1)
         while True:
-            if need > len(buffer):
-                buffer = _grown(buffer, filled, need)
-            while filled < need:
-                filled += self._receive(memoryview(buffer)[filled:], deadline)
-            scanner = Scanner(memoryview(buffer)[:filled])
             try:
+                self._fill(short, deadline)
+                scanner = Scanner(memoryview(self._buffer)[:self._filled])
                 message = scanner.value()
-            except NeedBytes as short:
-                need = self._bounded(short.total)
-                continue
+            except NeedBytes as need:
+                short = need
             except Unusual:
-                return self._general(bytes(buffer[:filled]), deadline)
+                return self._general(deadline)
             except ValueError as error:
                 raise SimulatorError(f"reply is not msgpack ({error}): is this an AirSim server?") from error
-            self._rest = bytes(buffer[scanner.position:filled])
-            return message
+            else:
+                self._keep(bytes(memoryview(self._buffer)[scanner.position:self._filled]))
+                return message
 
-    def _receive(self, space: memoryview, deadline: float) -> int:
-        count = self._before(deadline, lambda: self._sock.recv_into(space))
-        if count == 0:
-            raise SimulatorGone("the simulator closed the connection: restart it and run the unit again")
-        return count
+    def _fill(self, short: NeedBytes, deadline: float) -> None:
+        """Receive until `short.total` bytes are there. Raises Unusual as soon as they show that they never will be:
+        waiting for an array of float32 that is none would not end."""
+        self._bounded(short.total)
+        if short.total > len(self._buffer):
+            # one large image and what follows it in one step; doubling for many small pieces
+            larger = bytearray(max(short.total + _CHUNK_BYTES, 2 * len(self._buffer)))
+            larger[:self._filled] = memoryview(self._buffer)[:self._filled]
+            self._buffer = larger
+        checked = short.floats_at
+        while self._filled < short.total:
+            if checked is not None:
+                tags = np.frombuffer(self._buffer, np.uint8)[checked:self._filled:FLOAT_ITEM.itemsize]
+                if not (tags == FLOAT_TAG).all():
+                    raise Unusual
+                checked += len(tags) * FLOAT_ITEM.itemsize
+            self._filled += self._receive(memoryview(self._buffer)[self._filled:], deadline)
 
-    def _general(self, head: bytes, deadline: float) -> Any:
+    def _keep(self, rest: bytes) -> None:
+        # a new buffer for the next message: arrays and views of the last one live in the old
+        self._buffer, self._filled = bytearray(rest), len(rest)
+
+    def _general(self, deadline: float) -> Any:
         unpacker = msgpack.Unpacker(max_buffer_size=self._max_bytes, strict_map_key=False)
-        total = 0
+        head, total = bytes(memoryview(self._buffer)[:self._filled]), 0
         while True:
             total = self._bounded(total + len(head))
             try:
@@ -178,29 +189,25 @@ class ReplyReader:
             except (ValueError, msgpack.UnpackException) as error:
                 raise SimulatorError(f"reply is not msgpack ({error}): is this an AirSim server?") from error
             else:
-                self._rest = unpacker.read_bytes(self._max_bytes)
+                self._keep(unpacker.read_bytes(self._max_bytes))
                 return message
 
-    def _bounded(self, total: int) -> int:
-        if total > self._max_bytes:
-            raise SimulatorError(f"reply of {total} bytes: at most {self._max_bytes} are read, ask for smaller images")
-        return total
-
-    def _before(self, deadline: float, receive: Callable[[], int]) -> int:
+    def _receive(self, space: memoryview, deadline: float) -> int:
         left_s = deadline - time.monotonic()
         try:
             if left_s <= 0:
                 raise TimeoutError
             self._sock.settimeout(left_s)
-            return receive()
+            count = self._sock.recv_into(space)
         except TimeoutError as error:
             raise SimulatorGone("no complete reply before the deadline: restart the simulator") from error
         except OSError as error:
             raise SimulatorGone(f"connection lost ({error}): restart the simulator") from error
+        if count == 0:
+            raise SimulatorGone("the simulator closed the connection: restart it and run the unit again")
+        return count
 
-
-def _grown(buffer: bytearray, filled: int, need: int) -> bytearray:
-    # one large image and what follows it in one step; doubling for many small pieces
-    larger = bytearray(max(need + _CHUNK_BYTES, 2 * len(buffer)))
-    larger[:filled] = memoryview(buffer)[:filled]
-    return larger
+    def _bounded(self, total: int) -> int:
+        if total > self._max_bytes:
+            raise SimulatorError(f"reply of {total} bytes: at most {self._max_bytes} are read, ask for smaller images")
+        return total

@@ -99,6 +99,9 @@ class _Connection:
             for message in _messages(self._sock, self._max_bytes):
                 self._slots.acquire()
                 self._pool.submit(self._answer, message)
+            # a peer may stop sending and still read what it asked for
+            for _ in range(_PENDING):
+                self._slots.acquire(timeout=_SEND_TIMEOUT_S)
         except (OSError, RuntimeError, ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
             _log.info("connection ended: %s: %s", type(error).__name__, error)
         finally:
@@ -241,20 +244,24 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
     stop.set()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server until SIGINT or SIGTERM. Returns the exit code: 2 if it could not start."""
-    args = _arguments(argv)
-    stop = threading.Event()
-
+def _stop_on_signals(stop: threading.Event) -> None:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    if args.stop_on_eof:
-        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the server until SIGINT or SIGTERM. Returns the exit code: 2 if it could not start."""
+    args = _arguments(argv)
+    stop = threading.Event()
     try:
-        serve(_config(args), stop, _say_ready)
+        config = _config(args)
+        _stop_on_signals(stop)
+        if args.stop_on_eof:
+            threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+        serve(config, stop, _say_ready)
     except InputError as error:
         sys.stderr.write(f"mage serve: {error}\n")
         return 2
