@@ -123,14 +123,21 @@ def _frame(grid: Grid) -> F32:
 
 
 def _smooth_normals(mesh: Mesh, soft: npt.NDArray[np.bool_]) -> F32:
-    """(V, 3) float32: area-weighted mean normal at the vertices of soft faces, zero elsewhere."""
+    """(V, 3) float32: area-weighted mean normal at the vertices of soft faces, zero elsewhere.
+
+    Vertices at the same place are one: files split those whose faces differ in tint.
+    """
     faces = mesh.faces[soft].astype(np.int64)
+    used, corners = np.unique(faces, return_inverse=True)
+    place = np.ascontiguousarray(mesh.vertices[used] + np.float32(0)).view("V12").ravel()     # + 0: -0.0 is 0.0
+    spots, spot = np.unique(place, return_inverse=True)
     corner = mesh.vertices.astype(np.float64)
     area = np.cross(corner[faces[:, 1]] - corner[faces[:, 0]], corner[faces[:, 2]] - corner[faces[:, 0]])
-    normals = np.stack([
-        np.bincount(faces.ravel(), weights=np.repeat(area[:, k], 3), minlength=len(corner)) for k in range(3)
-    ], axis=1)
-    return _f32(normals / np.maximum(np.linalg.norm(normals, axis=1), 1e-12)[:, None])
+    at = spot[corners.ravel()]
+    total = np.stack([np.bincount(at, np.repeat(area[:, k], 3), len(spots)) for k in range(3)], axis=1)
+    normals = np.zeros_like(mesh.vertices)
+    normals[used] = (total / np.maximum(np.linalg.norm(total, axis=1), 1e-12)[:, None])[spot]
+    return normals
 
 
 def _shelter(embree: EmbreeScene, world: World, cell_m: float = 1.0) -> Grid:
