@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import rasterio
 from tqdm import tqdm
 
 from learn.mapping.predict import Predictor, plan_tiling, predict_raster
@@ -17,6 +18,9 @@ from learn.mapping.products import RASTERS, write_buildings, write_rasters
 from learn.mapping.rasters import AlignedPair, open_pair, pixel_space
 from learn.mapping.vectorise import find_buildings
 from sim_bridge.imagery import find_pairs
+
+CACHE_MB = 128
+"""Of GDAL's blocks; its own default is a twentieth of the machine."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def map_with(pre: Path, post: Path, predictor: Predictor, out: Path, options: Ma
     counts by grade, seconds). Raises InputError for rasters that cannot be mapped.
     """
     began = time.perf_counter()
-    with pixel_space(), open_pair(pre, post, options.gsd_m) as pair:
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), pixel_space(), open_pair(pre, post, options.gsd_m) as pair:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".map-", dir=out) as scratch:
             work = Path(scratch)

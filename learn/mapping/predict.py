@@ -36,7 +36,7 @@ probabilities in 1/254 of the building class (before) and of grades 1-4, and 1 w
 STEPS = 254
 """Probabilities are stored as round(254 p), so that 255 stays free for "not mapped"."""
 
-STRIP_PX = 8192
+STRIP_PX, ROWS_AT_ONCE = 8192, 128
 CLASSES = len(SEMANTIC)
 MULTIPLE = 32
 """Encoders halve the image five times: tiles are multiples of this."""
@@ -112,7 +112,8 @@ def predict_raster(pair: AlignedPair, predictor: Predictor, tiling: Tiling, batc
         for group in groups:
             start, stop, reached = reach(tiling.columns, group)
             for row, band in _bands(pair, predictor, tiling, reached, start, stop, batch, bar):
-                _write(sink, pair, predictor, row, start, band)
+                for first in range(0, band.shape[1], ROWS_AT_ONCE):
+                    _write(sink, pair, predictor, row + first, start, band[:, first:first + ROWS_AT_ONCE])
     return path
 
 
@@ -130,17 +131,19 @@ def _bands(pair: AlignedPair, predictor: Predictor, tiling: Tiling, reached: ran
         done = rows.finished(index) - top
         yield top, held[:, :done]
         if index + 1 < len(rows.starts):
-            held = _shift(held, rows.starts[index + 1] - top)
+            _shift(held, rows.starts[index + 1] - top)
 
 
 def _batches(tiles: range, size: int) -> list[range]:
     return [tiles[i:i + size] for i in range(0, len(tiles), size)]
 
 
-def _shift(held: FloatArray, by: int) -> FloatArray:
-    kept = np.zeros_like(held)
-    kept[:, :held.shape[1] - by] = held[:, by:]
-    return kept
+def _shift(held: FloatArray, by: int) -> None:
+    """Moves the rows up in place, plane by plane: the strip is the largest thing in memory."""
+    kept = held.shape[1] - by
+    for plane in held:
+        plane[:kept] = plane[by:].copy()
+        plane[kept:] = 0
 
 
 def _predict_tiles(pair: AlignedPair, predictor: Predictor, tiling: Tiling, top: int,
@@ -173,8 +176,6 @@ def _add(held: FloatArray, tile: FloatArray, row_weights: FloatArray, columns: A
 
 def _write(sink: Any, pair: AlignedPair, predictor: Predictor, row: int, column: int, band: FloatArray) -> None:
     rows, columns = band.shape[1:]
-    if rows == 0:
-        return
     layers = decide(band, predictor.building_threshold)
     before_valid, after_valid = pair.valid(row, column, rows, columns)
     for name in ("damage", "confidence", "landcover_post", "p1", "p2", "p3", "p4"):

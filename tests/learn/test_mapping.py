@@ -111,15 +111,17 @@ def test_overlap_as_large_as_the_tile_is_refused() -> None:
         plan_axis(100, 64, 64)
 
 
-@pytest.mark.parametrize("strip_px", [8192, 64])
-def test_tiles_merge_to_what_one_tile_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strip_px: int) -> None:
+@pytest.mark.parametrize(("strip_px", "tile", "overlap"), [(8192, 64, 16), (64, 64, 16), (64, 96, 64), (8192, 8, 2)])
+def test_tiles_merge_to_what_one_tile_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strip_px: int, tile: int,
+                                           overlap: int) -> None:
     monkeypatch.setattr("learn.mapping.predict.STRIP_PX", strip_px)
     pixels = np.random.default_rng(4).integers(0, 256, (2, 170, 230, 3), dtype=np.uint8)
     pre, post = (write_image(tmp_path / f"{i}.tif", each) for i, each in enumerate(pixels))
     layers = []
     with open_pair(pre, post) as pair:
-        for tile, overlap, batch in ((64, 16, 3), (512, 64, 1)):
-            path = predict_raster(pair, PREDICTOR, plan_tiling(pair.grid, GSD_M, tile, overlap), batch,
+        for tiling, batch in ((plan_tiling(pair.grid, GSD_M, tile, overlap), 3),
+                              (plan_tiling(pair.grid, GSD_M, 512, 64), 1)):
+            path = predict_raster(pair, PREDICTOR, tiling, batch,
                                   tmp_path / "scratch.tif", progress=False)
             with rasterio.open(path) as source:
                 layers.append(source.read())
