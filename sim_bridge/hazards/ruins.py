@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from sim_bridge.classes import CLASS_ID
 from sim_bridge.hazards import common, wreck
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import Building, Grid, Mesh, Tree, World
@@ -26,6 +27,7 @@ Bool = npt.NDArray[np.bool_]
 
 _LOT_MARGIN_M = 1.4
 _GRASS = [INDEX[name] for name in ("lawn", "lawn_dry", "meadow", "field_green", "vineyard")]
+_TINDER = [INDEX[name] for name in ("lawn_dry", "meadow", "field_dry")]
 _BARE = [INDEX[name] for name in ("mulch", "soil", "field_dry")]
 _LITTER = ["ash", "ash", "burnt_metal", "burnt_metal", "ash_dark", "charred_debris"]
 _NEAR_M = 14.0
@@ -71,13 +73,15 @@ def _ground(world: World, burn: _Burn) -> Grid:
     values, shape, cell = ground.values.copy(), ground.values.shape, ground.cell_m
     rng = common.generator(world, 41)
     speck, blot = common.patches(shape, 1.6 / cell, rng), common.patches(shape, 5 / cell, rng)
-    paved = np.array([m.semantic for m in TABLE])[values] == TABLE[INDEX["asphalt"]].semantic
+    soft = np.isin(np.array([m.semantic for m in TABLE]), [CLASS_ID["grass"], CLASS_ID["bare"]])[values]
+    under = common.covered(ground, common.footprints(world))
     ash = 0.8 * speck + 0.6 * blot
     lot = np.where(ash > -0.75, INDEX["ash"], np.where(ash > -1.7, INDEX["ash_dark"], INDEX["charred_debris"]))
     blown = ~burn.lots & burn.reached & (0.7 * speck + 0.5 * blot > 0.2 + 0.35 * burn.from_lot_m)
     values = np.where(blown & np.isin(values, [*_GRASS, *_BARE]), INDEX["ash_dark"], values)
-    values = np.where(burn.lots & ~paved, lot, values)
-    scar = 0.75 * common.patches(shape, 12 / cell, rng) + 0.45 * blot + 2.2 * np.exp(-burn.from_lot_m / 14)
+    values = np.where(burn.lots & (soft | under), lot, values)
+    scar = 0.75 * common.patches(shape, 14 / cell, rng) + 0.35 * blot + 0.35 * speck
+    scar += 2.2 * np.exp(-burn.from_lot_m / 14) + 0.8 * np.isin(values, _TINDER)
     scorched = burn.reached & ~burn.lots & (scar > 0.25)
     values = np.where(scorched & np.isin(values, _GRASS),
                       np.where(scar > 1.45, INDEX["burnt_ground"], INDEX["burnt_lawn"]), values)
@@ -90,11 +94,14 @@ def _lot(world: World, building: Building) -> Mesh:
     rng = np.random.default_rng(np.random.SeedSequence([world.seed & 0xFFFFFFFF, 42, building.id]))
     plan = shapely.Polygon(building.footprint)
     count = int(np.clip(plan.area / 2.5, 6, 250))
-    parts = [
+    litter = [
         wreck.pieces(world, plan, count, (0.3, 1.5), 0.35, _LITTER, building.id, rng, rust=0.25),
         wreck.pieces(world, plan, count // 7 + 1, (1.2, 3.0), 0.45, ["burnt_metal", "ash"], building.id, rng, 0.25),
         wreck.stubs(world, building, 0.45, (0.2, 0.8), "ash", rng),
     ]
+    # what a house was made of shows in its ashes: some lots are whiter, some brown
+    tone = rng.uniform(0.82, 1.08) * np.array([1.0, rng.uniform(0.94, 1.0), 0.92])
+    parts = [wreck.toned(Mesh.concatenate(litter), tone)]
     if building.use == "house" and rng.random() < 0.45:
         low, high = np.quantile(np.asarray(building.footprint), [0.3, 0.7], axis=0)
         x, y = rng.uniform(low, high)

@@ -57,6 +57,12 @@ def repainted(mesh: Mesh, chosen: Bool, material: str) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces, index, mesh.instance, tint)
 
 
+def toned(mesh: Mesh, factor: F64) -> Mesh:
+    """The mesh with its tint multiplied by factor (3,)."""
+    tint = np.clip(mesh.tint * factor, 0, 255).astype(np.uint8)
+    return Mesh(mesh.vertices, mesh.faces, mesh.material, mesh.instance, tint)
+
+
 def roof_patch(mesh: Mesh, building: Building, share: float, rng: np.random.Generator) -> Bool:
     """Faces (F,) of the roof within a ragged patch at one end that takes about `share` of the plan."""
     centre = face_centres(mesh)

@@ -24,7 +24,9 @@ import numpy.typing as npt
 from sim_bridge import classes
 from sim_bridge.errors import InputError
 from sim_bridge.frames import Geodetic
+from sim_bridge.hazards import strike
 from sim_bridge.spec import GENERATOR_VERSION, SceneSpec
+from sim_bridge.world.build import build_world
 from sim_bridge.world.gltf import read_glb, write_glb
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import (
@@ -57,10 +59,6 @@ def build_package(root: Path, spec: SceneSpec) -> Path:
     folder = root / spec.world_id
     if (folder / "world.json").is_file():
         return folder
-    # imported here: the simulator reads packages without what building one takes
-    from sim_bridge.hazards import strike
-    from sim_bridge.world.build import build_world
-
     world = build_world(spec)
     return write_package(root, spec, world, strike(world, spec))
 

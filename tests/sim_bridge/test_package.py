@@ -16,7 +16,9 @@ from hypothesis.extra import numpy as hnp
 
 from sim_bridge.errors import InputError
 from sim_bridge.frames import Geodetic
-from sim_bridge.spec import SceneSpec
+from sim_bridge.hazards import strike
+from sim_bridge.spec import Earthquake, Fire, Flood, Hazard, Layout, SceneSpec
+from sim_bridge.world.build import build_world
 from sim_bridge.world.gltf import MAX_INSTANCE, read_glb, write_glb
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import (
@@ -30,7 +32,7 @@ from sim_bridge.world.model import (
     Vehicle,
     World,
 )
-from sim_bridge.world.package import read_package, write_package
+from sim_bridge.world.package import build_package, read_package, write_package
 
 SPEC = SceneSpec(seed=3)
 
@@ -201,6 +203,29 @@ def test_unknown_material_of_a_mesh_is_named(folder: Path) -> None:
     path = folder / "after.glb"
     path.write_bytes(path.read_bytes().replace(b'"flood_water"', b'"unobtainium"'))
     refused(folder, "unobtainium")
+
+
+@pytest.mark.parametrize("hazard", [Flood(stage_m=3.0), Earthquake(magnitude=7.8, epicentre_distance_km=2.0), Fire()])
+def test_built_places_travel_through_files(tmp_path: Path, hazard: Hazard) -> None:
+    spec = SceneSpec(seed=2, layout=Layout(size_m=120.0, water="river"), hazard=hazard)
+    folder = build_package(tmp_path, spec)
+    world = build_world(spec)
+    aftermath, package = strike(world, spec), read_package(folder)
+    assert package.world.buildings == world.buildings and package.aftermath.damage == aftermath.damage
+    assert package.world.trees == world.trees and package.world.streets == world.streets
+    assert package.aftermath.blocked_streets == aftermath.blocked_streets
+    for mesh, found in ((world.static, package.world.static), (world.before, package.world.before),
+                        (aftermath.after, package.aftermath.after)):
+        assert len(mesh.faces) == len(found.faces)
+        np.testing.assert_array_equal(np.bincount(mesh.material), np.bincount(found.material))
+        np.testing.assert_array_equal(np.bincount(mesh.instance), np.bincount(found.instance))
+    assert_same_grid(aftermath.ground, package.aftermath.ground)
+
+
+def test_package_that_is_there_is_not_built_again(folder: Path) -> None:
+    before = (folder / "world.json").stat().st_mtime_ns
+    assert build_package(folder.parent, SPEC) == folder
+    assert (folder / "world.json").stat().st_mtime_ns == before
 
 
 def test_older_table_with_another_order_is_read_by_name(folder: Path) -> None:
