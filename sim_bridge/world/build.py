@@ -11,14 +11,14 @@ from sim_bridge.frames import Geodetic
 from sim_bridge.spec import SceneSpec, to_json
 from sim_bridge.world.buildings import building_mesh
 from sim_bridge.world.ground import paint_ground, paint_land_use
-from sim_bridge.world.homes import place_buildings
+from sim_bridge.world.homes import draw_plans, erect
 from sim_bridge.world.model import Mesh, World, terrain_height
 from sim_bridge.world.parcels import divide
 from sim_bridge.world.parking import park_vehicles
 from sim_bridge.world.planting import plant
 from sim_bridge.world.plants import crown_material, trees_mesh
 from sim_bridge.world.streets import lay_streets
-from sim_bridge.world.terrain import build_relief, terrain_mesh, water_mesh
+from sim_bridge.world.terrain import build_relief, level_pads, terrain_mesh, water_mesh
 from sim_bridge.world.vehicles import vehicles_mesh
 from sim_bridge.world.yards import fence_mesh
 
@@ -37,20 +37,22 @@ def build_world(spec: SceneSpec) -> World:
     water = shapely.union_all(relief.water)
     network = lay_streets(layout, water, rng["streets"])
     parcels = divide(layout, network, rng["parcels"])
-    heights = partial(terrain_height, relief.terrain)
     forbidden = shapely.union(shapely.buffer(network.corridor, 0.6), shapely.buffer(water, 6))
-    buildings, plans = place_buildings(layout, parcels, forbidden, heights, rng["buildings"])
+    plans = draw_plans(layout, parcels, forbidden, rng["buildings"])
+    terrain = level_pads(relief.terrain, [plan.ring for plan in plans])
+    heights = partial(terrain_height, terrain)
+    buildings = erect(layout, plans, heights, rng["buildings"])
     ground = paint_ground(layout, spec.season_before, parcels, plans, network, relief.water, rng["ground"])
     trees = plant(layout, network, parcels, plans, ground, heights, rng["trees"])
     vehicles = park_vehicles(layout, network, parcels, plans, ground, heights, rng["vehicles"])
     crowns = [crown_material(tree, spec.season_before) for tree in trees]
     return World(
         world_id=spec.world_id, seed=spec.seed, size_m=layout.size_m,
-        origin=Geodetic(layout.origin_lat_deg, layout.origin_lon_deg), terrain=relief.terrain, ground=ground,
+        origin=Geodetic(layout.origin_lat_deg, layout.origin_lon_deg), terrain=terrain, ground=ground,
         land_use=paint_land_use(layout, parcels, network, relief.water), buildings=buildings, trees=trees,
         vehicles=vehicles, streets=network.streets, water_level_m=relief.level_m,
         water=tuple(tuple((float(x), float(y)) for x, y in body.exterior.coords[:-1]) for body in relief.water),
-        static=Mesh.concatenate([terrain_mesh(relief.terrain), water_mesh(relief)]),
+        static=Mesh.concatenate([terrain_mesh(terrain), water_mesh(relief)]),
         before=Mesh.concatenate([*(building_mesh(b) for b in buildings), trees_mesh(trees, crowns),
                                  vehicles_mesh(vehicles),
                                  fence_mesh(parcels, plans, heights, rng["fences"])]),

@@ -37,7 +37,7 @@ def choose_cover(use: str, green: float, rng: np.random.Generator) -> Cover:
     grass = ("lawn", "lawn_dry") if lush else ("lawn_dry", "grass_gold")
     wild = (_LUSH if lush else _DRY)[int(rng.integers(0, 3 if lush else 5))]
     first, second = (str(name) for name in rng.choice(_BEDS, 2))
-    if use in ("house", "farm", "verge"):
+    if use in ("house", "mobile", "farm", "verge"):
         bare = 0.0 if use == "house" else 0.25
         return Cover((grass[0], first, second), (rng.uniform(0.15, 0.5) + bare, rng.uniform(0.05, 0.35)))
     if use in ("park", "apartments"):

@@ -23,8 +23,8 @@ from sim_bridge.world.streets import Network
 from sim_bridge.world.terrain import smooth_noise
 
 CELL_M = 0.25
-_USE = {"house": "residential", "farm": "residential", "apartments": "residential", "commercial": "commercial",
-        "park": "park", "vacant": "vacant", "wood": "forest"}
+_USE = {"house": "residential", "mobile": "residential", "farm": "residential",
+        "apartments": "residential", "commercial": "commercial", "park": "park", "vacant": "vacant", "wood": "forest"}
 
 _CLUTTER = ("concrete", "patio", "sidewalk", "gravel", "soil", "mulch", "fence", "lawn")
 """Beds, slabs, decks and sandpits in back yards."""
@@ -144,7 +144,7 @@ def _car_park(canvas: Canvas, parcel: Parcel, rng: np.random.Generator) -> None:
 
 def _around_house(canvas: Canvas, parcel: Parcel, plan: Plan, rng: np.random.Generator) -> None:
     """Driveway from the front to the street, a path to the door, a patio at the back, a pool behind some."""
-    if plan.use not in ("house", "apartments"):
+    if plan.use not in ("house", "mobile_home", "apartments"):
         return
     local = turn(plan.ring - parcel.ring[0], -parcel.yaw_deg)
     (x0, y0), (x1, y1) = local.min(axis=0), local.max(axis=0)

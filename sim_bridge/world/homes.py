@@ -20,6 +20,7 @@ _LIGHT = (("roof_shingle_light", 0.68), ("roof_tile_red", 0.25), ("roof_metal", 
 _FLAT = (("roof_gravel", 0.35), ("roof_membrane", 0.45), ("roof_bitumen", 0.2))
 _ATTEMPTS = 4
 """Designs drawn for a parcel until one fits."""
+_MOBILE = (("roof_metal", 0.5), ("roof_membrane", 0.3), ("roof_shingle_light", 0.2))
 _HOUSE_FLAT = (("roof_gravel", 0.5), ("roof_bitumen", 0.3), ("roof_membrane", 0.2))
 _WALLS = (("wall_plaster", 0.5), ("wall_wood", 0.4), ("wall_brick", 0.1))
 
@@ -36,9 +37,9 @@ class Plan:
     yaw_deg: float
 
 
-def place_buildings(layout: Layout, parcels: Sequence[Parcel], forbidden: shapely.Geometry, heights: Heights,
-                    rng: np.random.Generator) -> tuple[tuple[Building, ...], tuple[Plan, ...]]:
-    """Buildings (ids from 1) and their plans, none on streets or water, none beyond the square, none on another."""
+def draw_plans(layout: Layout, parcels: Sequence[Parcel], forbidden: shapely.Geometry,
+               rng: np.random.Generator) -> tuple[Plan, ...]:
+    """What is to be built: nothing on streets or water (`forbidden`), beyond the square or on another building."""
     half = layout.size_m / 2 - 1
     allowed = shapely.box(-half, -half, half, half)
     shapely.prepare([allowed, forbidden])
@@ -49,8 +50,12 @@ def place_buildings(layout: Layout, parcels: Sequence[Parcel], forbidden: shapel
             plans += fitting
             if fitting:
                 break
-    kept = _apart(plans)
-    return tuple(_building(layout, k + 1, plan, heights, rng) for k, plan in enumerate(kept)), tuple(kept)
+    return tuple(_apart(plans))
+
+
+def erect(layout: Layout, plans: Sequence[Plan], heights: Heights, rng: np.random.Generator) -> tuple[Building, ...]:
+    """The plans as buildings standing on the ground; ids from 1 in their order."""
+    return tuple(_building(layout, k + 1, plan, heights, rng) for k, plan in enumerate(plans))
 
 
 def _fitting(designs: list[Plan], allowed: shapely.Geometry, forbidden: shapely.Geometry) -> list[Plan]:
@@ -79,6 +84,8 @@ def _apart(plans: list[Plan]) -> list[Plan]:
 def _designs(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
     if parcel.use == "house":
         return _house(layout, parcel, index, rng)
+    if parcel.use == "mobile":
+        return _mobile_home(layout, parcel, index, rng)
     if parcel.use in ("commercial", "apartments"):
         return _block(parcel, index, rng)
     if parcel.use == "farm":
@@ -119,11 +126,26 @@ def _house(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator)
     return plans
 
 
+def _mobile_home(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
+    """A long narrow home, its short side to the lane."""
+    corner, width, depth = _frame(parcel)
+    w, d = min(rng.uniform(5.0, 7.8), width - 2), rng.uniform(14, 18.5)
+    if w < 4 or depth < d + 2:
+        return []
+    ring = _box(w, d) + np.array([rng.uniform(0.7, width - w - 0.7), rng.uniform(1.5, depth - d)])
+    roof = "flat" if rng.random() < layout.flat_roof_share else "gable"
+    return [Plan(_placed(parcel, corner, ring), index, "mobile_home", roof, 1, parcel.yaw_deg)]
+
+
+def _box(w: float, d: float) -> F64:
+    return np.array([[0, 0], [w, 0], [w, d], [0, d]])
+
+
 def _house_ring(w: float, d: float, rng: np.random.Generator) -> F64:
     """Rectangle, L or T in a w x d box, garage wing towards the street (low y), counter-clockwise."""
     kind = rng.random()
     if d < 9.5 or kind < 0.25:
-        return np.array([[0, 0], [w, 0], [w, d], [0, d]])
+        return _box(w, d)
     a, b = rng.uniform(0.38, 0.55) * w, min(rng.uniform(2.0, 5.0), d - 6.5)
     if kind < 0.65:
         ring = np.array([[0, 0], [a, 0], [a, b], [w, b], [w, d], [0, d]])
@@ -140,7 +162,7 @@ def _house_ring(w: float, d: float, rng: np.random.Generator) -> F64:
 def _shed(parcel: Parcel, corner: F64, width: float, depth: float, index: int, rng: np.random.Generator) -> Plan:
     w, d = rng.uniform(2.2, 4.5), rng.uniform(2.2, 4.0)
     x = rng.choice([0.6, max(width - w - 0.6, 0.7)])
-    ring = np.array([[0, 0], [w, 0], [w, d], [0, d]]) + np.array([x, depth - d - rng.uniform(0.5, 2.0)])
+    ring = _box(w, d) + np.array([x, depth - d - rng.uniform(0.5, 2.0)])
     return Plan(_placed(parcel, corner, ring), index, "garage", str(rng.choice(["gable", "shed"])), 1, parcel.yaw_deg)
 
 
@@ -157,7 +179,7 @@ def _block(parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
     plans, y, roof = [], rng.uniform(4, 7), str(rng.choice(["flat", "hip", "gable"], p=[0.5, 0.25, 0.25]))
     while y + 12 < depth:
         w, d = width * rng.uniform(0.7, 0.92), rng.uniform(10, 13)
-        ring = np.array([[0, 0], [w, 0], [w, d], [0, d]]) + np.array([rng.uniform(0.2, 0.8) * (width - w), y])
+        ring = _box(w, d) + np.array([rng.uniform(0.2, 0.8) * (width - w), y])
         plans.append(Plan(_placed(parcel, corner, ring), index, "apartments", roof, int(rng.integers(2, 4)),
                           parcel.yaw_deg))
         y += d + rng.uniform(12, 18)
@@ -169,8 +191,7 @@ def _barns(parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:
     plans = []
     for _ in range(int(rng.integers(0, 3))):
         w, d = rng.uniform(7, 18), rng.uniform(6, 11)
-        ring = np.array([[0, 0], [w, 0], [w, d], [0, d]])
-        ring = ring + np.array([rng.uniform(1, max(width - w, 2)), rng.uniform(26, max(depth - d - 1, 27))])
+        ring = _box(w, d) + np.array([rng.uniform(1, max(width - w, 2)), rng.uniform(26, max(depth - d - 1, 27))])
         plans.append(Plan(_placed(parcel, corner, ring), index, "industrial" if w * d > 90 else "garage", "gable", 1,
                           parcel.yaw_deg))
     return plans
@@ -189,16 +210,21 @@ def _building(layout: Layout, number: int, plan: Plan, heights: Heights, rng: np
     eaves = rng.uniform(2.1, 2.5) if shed else 2.7 * plan.storeys + rng.uniform(-0.1, 0.5)
     eaves += rng.uniform(1.0, 3.0) if plan.use in ("commercial", "industrial") else 0.0
     span = float(np.sort(np.hypot(*sides.T))[-2:].mean()) if len(ring) > 4 else float(np.hypot(*sides.T).min())
-    rise = 0.0 if plan.roof == "flat" else min(span, 11.0) / 2 * rng.uniform(0.3, 0.5)
+    mobile = plan.use == "mobile_home"
+    pitch = rng.uniform(0.12, 0.2) if mobile else rng.uniform(0.3, 0.5)
+    rise = 0.0 if plan.roof == "flat" else min(span, 11.0) / 2 * pitch
     dark = rng.random() < layout.dark_roof_share
     metal = plan.use == "industrial" or (shed and rng.random() < 0.4)
     flat = _HOUSE_FLAT if plan.use == "house" else _FLAT
-    material = _pick(flat if plan.roof == "flat" else _DARK if dark else _LIGHT, rng)
-    typology = {"apartments": "masonry", "commercial": "concrete_frame", "industrial": "steel_light"}
+    pale = _MOBILE if mobile else _LIGHT
+    material = _pick(flat if plan.roof == "flat" else _DARK if dark else pale, rng)
+    wall = _pick(_WALLS, rng)
+    typology = {"apartments": "masonry", "commercial": "concrete_frame", "industrial": "steel_light",
+                "mobile_home": "mobile_home"}.get(plan.use, "masonry" if wall == "wall_brick" else "wood_light")
     return Building(
         id=number, footprint=tuple((float(x), float(y)) for x, y in ring),
         base_m=float(heights(ring[:, 0], ring[:, 1]).min()), eaves_m=float(eaves), ridge_m=float(eaves + rise),
-        roof=plan.roof, typology=typology.get(plan.use, "wood_light"), use=plan.use,
-        roof_material="roof_metal" if metal and plan.roof != "flat" else material, wall_material=_pick(_WALLS, rng),
+        roof=plan.roof, typology=typology, use="house" if mobile else plan.use,
+        roof_material="roof_metal" if metal and plan.roof != "flat" else material, wall_material=wall,
         yaw_deg=float(math.remainder(yaw, 360.0)),
     )

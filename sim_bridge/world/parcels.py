@@ -17,13 +17,16 @@ from sim_bridge.world.streets import Block, Network, Warp
 
 _COUNTRY = ("field_dry", "meadow", "vineyard", "field_green", "wood", "savanna", "soil")
 
+_MOBILE_LOT_M = 11.0
+"""Width of a lot in a park of mobile homes."""
+
 
 @dataclass(frozen=True)
 class Parcel:
     """Land under one use. ring: (N, 2), counter-clockwise; of lots, N = 4 and the first side is the street's.
 
-    use: house, farm, vacant, park, commercial, apartments, or a kind of countryside (field_dry, meadow, vineyard,
-    field_green, wood, savanna, soil). yaw_deg: direction of the street side, or of a field's rows.
+    use: house, mobile, farm, vacant, park, commercial, apartments, or a kind of countryside (field_dry, meadow,
+    vineyard, field_green, wood, savanna, soil). yaw_deg: direction of the street side, or of a field's rows.
     """
 
     ring: F64
@@ -60,27 +63,30 @@ def _block(layout: Layout, network: Network, block: Block, rng: np.random.Genera
     middle = district.warp(np.array([[(block.u0 + block.u1) / 2, (block.v0 + block.v1) / 2]]))[0]
     if not district.area.buffer(20).contains(shapely.Point(middle)) or block.u1 - block.u0 < 24:
         return []
-    uses = ("house", "commercial", "apartments", "park", "vacant")
-    shares = (0.91, 0.03, 0.01, 0.03, 0.02) if layout.settlement == "suburb" else (0.62, 0.16, 0.14, 0.05, 0.03)
+    uses = ("house", "mobile", "commercial", "apartments", "park", "vacant")
+    suburb = layout.settlement == "suburb"
+    shares = (0.87, 0.04, 0.03, 0.01, 0.03, 0.02) if suburb else (0.62, 0.0, 0.16, 0.14, 0.05, 0.03)
     use = str(rng.choice(uses, p=shares))
-    if use == "house":
-        return _house_lots(layout, network, block, rng)
+    if use in ("house", "mobile"):
+        return _house_lots(layout, network, block, use, rng)
     count = max(round((block.u1 - block.u0) / rng.uniform(55, 90)), 1)
     edges = np.linspace(block.u0, block.u1, count + 1)
     return [_lot(district.warp(np.array([[a, block.v0], [b, block.v0], [b, block.v1], [a, block.v1]])), use)
             for a, b in pairwise(edges)]
 
 
-def _house_lots(layout: Layout, network: Network, block: Block, rng: np.random.Generator) -> list[Parcel]:
+def _house_lots(layout: Layout, network: Network, block: Block, use: str,
+                rng: np.random.Generator) -> list[Parcel]:
     district = network.districts[block.district]
+    width = district.lot_width_m if use == "house" else _MOBILE_LOT_M
     back = (block.v0 + block.v1) / 2 + rng.uniform(-2, 2)
     lots = []
     for front, flip in ((block.v0, False), (block.v1, True)):
-        for a, b in _lot_edges(block.u0, block.u1, district.lot_width_m, rng):
+        for a, b in _lot_edges(block.u0, block.u1, width, rng):
             ring = _square_on(district.warp, (b, a) if flip else (a, b), front, back)
             inside = district.area.contains(shapely.Point(ring.mean(axis=0)))
             if inside:
-                lots.append(_lot(ring, "house" if rng.random() < layout.density else "vacant"))
+                lots.append(_lot(ring, use if rng.random() < layout.density else "vacant"))
     return lots
 
 

@@ -24,8 +24,8 @@ from sim_bridge.world.terrain import smooth_noise
 Heights = Callable[[F64, F64], F64]
 _SPACING_M = 4.6
 _RATE = {"wood": 0.95, "savanna": 0.15, "meadow": 0.025, "field_dry": 0.006, "vineyard": 0.0, "field_green": 0.0,
-         "soil": 0.01, "house": 0.52, "farm": 0.20, "vacant": 0.14, "verge": 0.40, "park": 0.26, "apartments": 0.30,
-         "commercial": 0.45}
+         "soil": 0.01, "house": 0.52, "mobile": 0.22, "farm": 0.20, "vacant": 0.14, "verge": 0.40, "park": 0.26,
+         "apartments": 0.30, "commercial": 0.45}
 """Trees per candidate place at tree_density 0.5, before clustering."""
 _RADIUS_M = {"wood": 3.5, "savanna": 4.4, "park": 3.6, "meadow": 4.2, "field_dry": 4.2, "commercial": 2.2, "verge": 3.0}
 _SOFT = [k for k, m in enumerate(TABLE) if m.semantic in (CLASS_ID["bare"], CLASS_ID["grass"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +18,8 @@ from sim_bridge.world.shapes import F64, cap, mesh_of
 CELL_M = 5.0
 _BANK_M = 0.8
 """Height of dry ground above the water right at the shore."""
+_PAD_M, _PAD_ROUNDS = 4.0, 2
+"""How far a level pad reaches beyond the walls; how often neighbours are evened out."""
 _BED_M = 1.6
 """Depth of the water away from the shore."""
 
@@ -91,6 +94,29 @@ def _water_body(layout: Layout, rng: np.random.Generator) -> shapely.Polygon | N
     inside = shapely.intersection(band, shapely.box(-size / 2, -size / 2, size / 2, size / 2))
     parts = [part for part in shapely.get_parts(inside) if isinstance(part, shapely.Polygon)]
     return max(parts, key=lambda part: float(part.area)) if parts else None
+
+
+def level_pads(terrain: Grid, plans: Sequence[F64]) -> Grid:
+    """The terrain with a level pad under every building ring (N, 2), as a digger would leave it.
+
+    Nodes that two neighbours claim take the mean of both pads, so that a row of houses steps down a slope. Highest
+    and lowest ground stay where they are or come closer.
+    """
+    if not plans:
+        return terrain
+    height = terrain.values.astype(np.float64)
+    ny, nx = height.shape
+    gy, gx = np.mgrid[0:ny, 0:nx]
+    nodes = shapely.points(terrain.west_m + gx.ravel() * terrain.cell_m, terrain.south_m + gy.ravel() * terrain.cell_m)
+    polygons = np.array([shapely.Polygon(ring) for ring in plans], dtype=object)
+    pad, node = shapely.STRtree(nodes).query(polygons, predicate="dwithin", distance=_PAD_M)
+    flat = height.ravel()
+    for _ in range(_PAD_ROUNDS):
+        claims = np.bincount(node, minlength=len(flat))
+        level = np.bincount(pad, flat[node], len(plans)) / np.maximum(np.bincount(pad, minlength=len(plans)), 1)
+        shared = np.bincount(node, level[pad], len(flat)) / np.maximum(claims, 1)
+        flat = np.where(claims > 0, shared, flat)
+    return Grid(flat.reshape(ny, nx).astype(np.float32), terrain.west_m, terrain.south_m, terrain.cell_m)
 
 
 def terrain_mesh(terrain: Grid) -> Mesh:

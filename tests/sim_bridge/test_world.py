@@ -186,13 +186,18 @@ def test_density_fills_lots() -> None:
     assert high > 2 * low > 0
 
 
+def test_a_place_without_buildings_can_be_built() -> None:
+    w = place(settlement="rural", density=0.0, tree_density=0.0)
+    assert not w.buildings and not w.trees and w.streets
+
+
 def test_tree_density_plants_trees() -> None:
     counts = [mean_over_seeds(lambda w: len(w.trees), tree_density=d) for d in (0.0, 0.5, 1.0)]
     assert counts[0] == 0 and counts[2] > 1.5 * counts[1]
 
 
 def _houses(w: World) -> list[Building]:
-    return [b for b in w.buildings if b.use == "house"]
+    return [b for b in w.buildings if b.use == "house" and b.typology != "mobile_home"]
 
 
 @pytest.mark.parametrize(("flat", "hip", "kind"), [(1.0, 0.0, "flat"), (0.0, 1.0, "hip"), (0.0, 0.0, "gable")])
@@ -224,7 +229,16 @@ def test_dryness_and_season_turn_grass() -> None:
 
 @pytest.mark.parametrize("relief", [0.0, 12.0, 60.0])
 def test_relief_is_the_span_of_the_ground(relief: float) -> None:
-    assert np.ptp(place(relief_m=relief).terrain.values) == pytest.approx(relief, abs=1e-3)
+    assert 0.85 * relief <= np.ptp(place(relief_m=relief).terrain.values) <= relief + 1e-3
+
+
+def test_houses_stand_on_level_pads() -> None:
+    w = place(relief_m=40.0, settlement="rural", density=1.0)
+    assert w.buildings
+    for b in w.buildings:
+        x, y = np.array(b.footprint).T
+        assert np.ptp(w.height_at(x, y)) < 0.5 * b.eaves_m
+        assert b.base_m == pytest.approx(float(w.height_at(x, y).min()))
 
 
 @pytest.mark.parametrize("kind", ["pond", "river"])
