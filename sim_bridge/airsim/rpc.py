@@ -147,9 +147,9 @@ class Methods:
             self._check_camera(request.camera_name, vehicle, external)
         if len(requests) > MAX_IMAGES:
             raise ValueError(f"{len(requests)} images in one call: at most {MAX_IMAGES} are drawn")
-        colour = any(request.image_type == ImageType.SCENE for request in requests)
+        coloured = {request.camera_name for request in requests if request.image_type == ImageType.SCENE}
         try:
-            frames = self._simulator.capture([request.camera_name for request in requests], colour)
+            frames = self._simulator.capture([request.camera_name for request in requests], coloured)
         except NoWorld as error:
             return [failed_response(request, str(error)) for request in requests]
         return [image_response(frames[request.camera_name], request) for request in requests]

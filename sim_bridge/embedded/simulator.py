@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -215,8 +215,8 @@ class Simulator:
         elevation_deg, azimuth_deg = solar_position(place, when)
         self.update(clock_light=Light(max(LOWEST_DEG, elevation_deg), azimuth_deg, state.light.haze))
 
-    def capture(self, names: Sequence[str], colour: bool) -> dict[str, Frame]:
-        """One frame for each camera name, all from one state; without `colour`, only geometry is cast.
+    def capture(self, names: Sequence[str], coloured: Collection[str]) -> dict[str, Frame]:
+        """One frame for each camera name, all from one state; for cameras not in `coloured` only geometry is cast.
 
         Raises KeyError for an unknown camera, NoWorld.
         """
@@ -224,7 +224,8 @@ class Simulator:
         loaded = state.loaded
         if loaded is None:
             raise NoWorld("no world is loaded: run the console command mage.load <world_id>")
-        return {name: self._frame(state, loaded, camera_name(name), colour) for name in dict.fromkeys(names)}
+        return {name: self._frame(state, loaded, camera_name(name), name in coloured)
+                for name in dict.fromkeys(names)}
 
     def _frame(self, state: State, loaded: Loaded, name: str, colour: bool) -> Frame:
         pose, camera = _camera_pose(state, name), self._intrinsics(state.cameras[name])

@@ -301,7 +301,9 @@ def exchange(port: int, data: bytes, replies: int) -> list[Any]:
             while len(got) < replies and (chunk := sock.recv(65536)):
                 unpacker.feed(chunk)
                 got += unpacker
-        except ConnectionError:
+        except TimeoutError:
+            raise
+        except OSError:
             return got
     return got
 
