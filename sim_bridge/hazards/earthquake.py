@@ -101,7 +101,7 @@ def _wreck(world: World, building: Building, state: str) -> tuple[Mesh | None, s
     if state == "extensive":
         mesh, lost, left = wreck.carved(world, building, rng.uniform(0.22, 0.4), rng)
         walls = common.select(mesh, lost & (wreck.face_centres(mesh)[:, 2] < building.base_m + 0.9 * building.eaves_m))
-        inside = _heap(world, building, shapely.Polygon(building.footprint).buffer(-0.4), 0.5 * building.eaves_m, rng)
+        inside = _heap(world, building, wreck.interior(building), 0.5 * building.eaves_m, rng)
         return Mesh.concatenate([left, walls, inside]), None
     if state == "partial_collapse":
         _, _, left = wreck.carved(world, building, rng.uniform(0.45, 0.65), rng)
@@ -131,12 +131,9 @@ def _patched(world: World, building: Building, rng: np.random.Generator) -> Mesh
     return Mesh.concatenate([patched, common.select(whole, ~covering)])
 
 
-def _heap(world: World, building: Building, area: shapely.Geometry, peak_m: float, rng: np.random.Generator) -> Mesh:
-    materials = ["rubble_brick", "rubble_brick", "rubble_concrete"] if {
-        building.wall_material, building.roof_material} & _BRICK else ["rubble_concrete", "rubble_concrete",
-                                                                       "rubble_brick"]
-    if not isinstance(area, shapely.Polygon) or area.is_empty:
-        area = shapely.Polygon(building.footprint)
+def _heap(world: World, building: Building, area: shapely.Polygon, peak_m: float, rng: np.random.Generator) -> Mesh:
+    brick = bool({building.wall_material, building.roof_material} & _BRICK)
+    materials = ["rubble_brick", "rubble_concrete", "rubble_brick" if brick else "rubble_concrete"]
     count = int(np.clip(area.area / 5, 8, 250))
     return Mesh.concatenate([
         wreck.mound(world, area, peak_m, 0.05, materials, building.id, rng),

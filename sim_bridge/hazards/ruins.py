@@ -113,20 +113,21 @@ def _lot(world: World, building: Building) -> Mesh:
 
 def _hurt(world: World, building: Building, state: str) -> Mesh:
     """A house that was put out (part of the roof gone, charred inside), or one with a scorched patch of roof."""
-    rng = np.random.default_rng(np.random.SeedSequence([world.seed & 0xFFFFFFFF, 43, building.id]))
+    seed = np.random.SeedSequence([world.seed & 0xFFFFFFFF, 43, building.id])
+    rng = np.random.default_rng(seed)
     share = rng.uniform(0.3, 0.5) if state == "partly_burnt" else rng.uniform(0.15, 0.25)
-    mesh, lost, left = wreck.carved(world, building, share, rng)
+    mesh, lost, left = wreck.carved(world, building, share, np.random.default_rng(seed))
     roof = wreck.face_centres(mesh)[:, 2] > building.base_m + 0.85 * building.eaves_m
     if state == "roof_scorched":
         return wreck.repainted(mesh, lost & roof, "roof_scorched")
-    walls = wreck.repainted(common.select(mesh, lost & ~roof), np.ones(int((lost & ~roof).sum()), np.bool_), "ash_dark")
-    rim = wreck.roof_patch(left, building, share + 0.15, np.random.default_rng(0))
-    charred = wreck.repainted(left, rim & (left.vertices[left.faces][:, :, 2].mean(axis=1) >
-                                           building.base_m + building.eaves_m), "roof_scorched")
-    inside = shapely.Polygon(building.footprint).buffer(-0.4)
-    area = inside if isinstance(inside, shapely.Polygon) and not inside.is_empty else shapely.Polygon(
-        building.footprint)
-    heap = wreck.mound(world, area, 0.8, 0.1, ["charred_debris", "ash_dark", "ash"], building.id, rng)
+    gutted = lost & ~roof
+    walls = common.select(wreck.repainted(mesh, gutted, "ash_dark"), gutted)
+    # the same draws again: the charred rim runs along the hole
+    rim = wreck.roof_patch(left, building, share + 0.15, np.random.default_rng(seed))
+    above = wreck.face_centres(left)[:, 2] > building.base_m + building.eaves_m
+    charred = wreck.repainted(left, rim & above, "roof_scorched")
+    heap = wreck.mound(world, wreck.interior(building), 0.8, 0.1, ["charred_debris", "ash_dark", "ash"], building.id,
+                       rng)
     return Mesh.concatenate([charred, walls, heap])
 
 
@@ -152,12 +153,14 @@ def _vehicles(world: World, burn: _Burn) -> Mesh:
 
 def _plants(world: World, burn: _Burn, crowns: Sequence[str]) -> Mesh:
     """Trees by how near they stood to a burning house: gone, bare and black, brown, or green."""
-    ragged = common.patches(world.ground.values.shape, 18 / world.ground.cell_m, common.generator(world, 45))
+    rng, cell = common.generator(world, 45), world.ground.cell_m
+    ragged, wild = (common.patches(world.ground.values.shape, period / cell, rng) for period in (18.0, 70.0))
     trees, materials = [], []
     for tree, crown in zip(world.trees, crowns, strict=True):
         iy, ix = world.ground.cell(tree.x, tree.y)
         luck = float(hash_unit(world.seed & 0xFFFFFF, 46, tree.x, tree.y))
         heat = 1.25 * float(np.exp(-burn.from_lot_m[iy, ix] / _NEAR_M)) + 0.16 * float(ragged[iy, ix])
+        heat += 0.35 * max(0.0, float(wild[iy, ix]) - 0.1)
         left = _left_of(tree, crown, heat - 0.55 * luck if burn.reached[iy, ix] else -1.0)
         if left is not None:
             trees.append(left[0])

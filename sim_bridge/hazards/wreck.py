@@ -135,6 +135,13 @@ def stubs(world: World, building: Building, share: float, height_m: tuple[float,
                  128 * rng.uniform(0.7, 1.3, (n, 1)) * np.ones(3), building.id)
 
 
+def interior(building: Building) -> shapely.Polygon:
+    """Floor within the walls; the whole plan if it is too narrow or falls apart."""
+    plan = shapely.Polygon(building.footprint)
+    inside = plan.buffer(-0.4)
+    return inside if isinstance(inside, shapely.Polygon) and not inside.is_empty else plan
+
+
 def _wall_lines(building: Building, rng: np.random.Generator) -> list[shapely.Geometry]:
     """Outline and walls between rooms of about 4 m, cut into pieces of about 2 m."""
     plan = shapely.Polygon(building.footprint)

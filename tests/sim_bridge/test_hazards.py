@@ -22,7 +22,7 @@ from sim_bridge.hazards.grades import STATES, grade, order
 from sim_bridge.spec import Earthquake, Fire, Flood, Hazard, Layout, NoHazard, SceneSpec, from_json
 from sim_bridge.world.build import build_world
 from sim_bridge.world.materials import INDEX, TABLE
-from sim_bridge.world.model import Aftermath, Grid, Mesh, World
+from sim_bridge.world.model import Aftermath, Grid, Mesh, Street, World
 
 LAYOUT = Layout(size_m=260.0, water="river")
 HAZARDS: Mapping[str, Hazard] = {
@@ -173,8 +173,13 @@ def test_rubble_is_wider_than_the_house_and_lower() -> None:
 
 
 def test_debris_on_a_street_blocks_it() -> None:
-    result = after(Earthquake(magnitude=9.0, epicentre_distance_km=1.0, depth_km=1.0))
-    assert set(result.blocked_streets) <= {street.id for street in world().streets}
+    quake = Earthquake(magnitude=9.0, epicentre_distance_km=1.0, depth_km=1.0)
+    fallen = next(row.id for row in after(quake).damage if row.state == "collapse")
+    ring = next(b.footprint for b in world().buildings if b.id == fallen)
+    beside = Street(901, tuple((x + 1.0, y) for x, y in ring[:2]), 3.0, "track")
+    far = Street(902, ((900.0, 900.0), (950.0, 900.0)), 3.0, "track")
+    place = replace(world(), streets=(beside, far))
+    assert strike(place, SceneSpec(seed=5, layout=LAYOUT, hazard=quake)).blocked_streets == (901,)
     assert after(NoHazard()).blocked_streets == ()
 
 
