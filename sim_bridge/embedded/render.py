@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sim_bridge.embedded import light as lights
 from sim_bridge.embedded import shading
+from sim_bridge.embedded.light import Band
 from sim_bridge.embedded.scene import Drawn, Phase, Scene
-from sim_bridge.embedded.shading import Band, Illumination, Look, Rays
+from sim_bridge.embedded.shading import Illumination, Look, Rays
 from sim_bridge.embedded.textures import atlas
 from sim_bridge.errors import InputError
 from sim_bridge.frames import CameraPose, Intrinsics
@@ -78,11 +80,12 @@ def render(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, lig
 def _shot(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, light: Light, band: Band,
           side: int) -> _Shot:
     origin = pose.position.array()
-    # one level of detail for the whole picture, by the range along the axis to sea level
-    pixel_m = float(abs(origin[2] / min(pose.rotation[2, 2], -0.2)) / camera.focal_px)
+    # one level of detail for the whole picture, by the range along the axis to the mean height of the ground
+    height_m = max(1.0, pose.position.up - float(np.mean(scene.package.world.terrain.values)))
+    pixel_m = height_m / max(-float(pose.rotation[2, 2]), 0.2) / camera.focal_px
     return _Shot(scene.drawn(phase), camera, pose.rotation.astype(np.float32), origin.astype(np.float32),
-                 shading.illumination(light, band), pixel_m, shading.look(atlas(), band, pixel_m),
-                 shading.look(atlas(), band, pixel_m / side), side)
+                 lights.illumination(light, band), pixel_m, lights.look(atlas(), band, pixel_m),
+                 lights.look(atlas(), band, pixel_m / side), side)
 
 
 def _render_rows(shot: _Shot, first: int, last: int, out: Rendered) -> None:
@@ -106,7 +109,8 @@ def _render_rows(shot: _Shot, first: int, last: int, out: Rendered) -> None:
     for part in np.array_split(refined, 1 + refined.size * shot.side ** 2 // _BAND_RAYS):
         sub = _trace(shot, part + np.int32(first * width), shot.side)
         _shade(shot, shot.fine, sub, np.repeat(part, shot.side ** 2), 1 / shot.side ** 2, total)
-    shading.develop(total, shading.tone_curve(), out.rgb[first:last].reshape(-1, 3))
+    steps = lights.TONE_STEPS / lights.TONE_TOP
+    shading.develop(total, lights.tone_curve(), steps, out.rgb[first:last].reshape(-1, 3))
 
 
 def _store(shot: _Shot, rays: Rays, own: slice, first: int, last: int, out: Rendered) -> None:

@@ -8,36 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Literal, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from sim_bridge.classes import CLASS_ID
-from sim_bridge.embedded.textures import LEVELS, PATTERN_ID, SIZE, STEPS, Atlas
-from sim_bridge.spec import Light
-from sim_bridge.world.materials import GROUND, TABLE
+from sim_bridge.world.materials import GROUND
 
-Band = Literal["rgb", "nir"]
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 Function = TypeVar("Function", bound=Callable[..., object])
 
-TONE_STEPS = 16384
-TONE_TOP = 1.25
-"""Radiance at which a picture saturates; 1 is a white sheet that faces a sun 45 degrees high."""
-GAMMA = 2.2
-
 
 def kernel(function: Function) -> Function:
     """Compiled by numba on first use, kept on disk; releases the GIL. No fast-math: results are the same bits.
 
-    What is kept is thrown away when this file changes, and only then: kernels take no constants from other files, but
-    for the sentinel GROUND.
+    What is kept is thrown away when this file changes, and only then: kernels take no constants and no
+    tuples from other files, but for the sentinel GROUND.
     """
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
@@ -101,10 +91,14 @@ class Look(NamedTuple):
     """(M,) share of the sky that is mirrored: 0 but for water."""
     in_rows: npt.NDArray[np.bool_]
     """(M,) true for crops."""
+    woven: npt.NDArray[np.bool_]
+    """(M,) true where the pattern may be laid over itself, turned, so that its period does not show."""
+    tint: I32
+    """(3,) which channel of the tint applies to each channel of the picture."""
 
 
 class Illumination(NamedTuple):
-    """Sun, sky and air, linear RGB in units of what a white sheet sends back under a sun 45 degrees high."""
+    """Sun, sky and air, linear RGB in units of what a level white sheet sends back in the sun."""
 
     toward_sun: F32
     sun: F32
@@ -115,56 +109,6 @@ class Illumination(NamedTuple):
     clear: float
     """Share of contrast that haze leaves."""
     void: F32
-
-
-def illumination(light: Light, band: Band) -> Illumination:
-    """Light on the scene. The sky's share of all light at 45 degrees is 25 % in RGB and 9 % in near-infrared."""
-    elevation, azimuth = math.radians(light.sun_elevation_deg), math.radians(light.sun_azimuth_deg)
-    toward = np.array([math.sin(azimuth) * math.cos(elevation), math.cos(azimuth) * math.cos(elevation),
-                       math.sin(elevation)])
-    share = 0.25 if band == "rgb" else 0.09
-    # the path through the air, in units of the vertical one, reddens the beam (Kasten and Young 1989)
-    path = 1 / (math.sin(elevation) + 0.50572 * (light.sun_elevation_deg + 6.07995) ** -1.6364)
-    depth = np.array([0.07, 0.10, 0.17]) if band == "rgb" else np.full(3, 0.04)
-    tint = np.array([0.86, 1.00, 1.20]) if band == "rgb" else np.ones(3)
-    air = np.array([0.165, 0.180, 0.190]) if band == "rgb" else np.full(3, 0.10)
-    # sun and sky together are white at 45 degrees
-    sun = (1 - share * tint) / math.sin(math.radians(45)) * np.exp(-depth * (path - math.sqrt(2)))
-    sky = share * tint * min(1.0, 0.5 + 0.5 * math.sin(elevation) / math.sin(math.radians(45)))
-    arrives = sun * math.sin(elevation) + sky
-    haze = 0.5 * light.haze * (1.0 if band == "rgb" else 0.5)
-    ground = np.array([0.115, 0.105, 0.080]) if band == "rgb" else np.full(3, 0.30)
-    return Illumination(_f32(toward), _f32(sun), _f32(sky), _f32(0.15 * arrives), _f32(haze * air), 1 - haze,
-                        _f32((1 - haze) * ground * arrives + haze * air))
-
-
-def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
-    """Material tables for samples that are `footprint_m` apart on the ground: patterns at the level that fits."""
-    period = np.array([m.texture_m for m in TABLE])
-    # a sensor's pixels blur over about their own size: a level finer than that would alias
-    level = np.floor(np.log2(np.maximum(footprint_m * SIZE / period, 1.0))).astype(np.int64)
-    level = np.minimum(level, LEVELS - 1)
-    kind = np.array([PATTERN_ID[m.texture] for m in TABLE])
-    albedo = [m.albedo if band == "rgb" else (m.nir,) * 3 for m in TABLE]
-    return Look(
-        _f32(albedo), _f32([m.contrast / STEPS for m in TABLE]), _f32(period), atlas.start[kind, level],
-        (SIZE >> level).astype(np.int32), int(atlas.start[PATTERN_ID["noise"], 1]), SIZE >> 1,
-        _f32([0.38 / STEPS * (m.texture == "leaf") for m in TABLE]),
-        _f32([0.06 * (m.semantic == CLASS_ID["water"]) for m in TABLE]), kind == PATTERN_ID["rows"],
-    )
-
-
-@lru_cache(maxsize=1)
-def tone_curve() -> U8:
-    """uint8 of linear radiance 0 to TONE_TOP: gamma 2.2, and an albedo of 0.18 under a sun at 45 degrees gives 110."""
-    radiance = (np.arange(TONE_STEPS) + 0.5) / TONE_STEPS * TONE_TOP
-    gain = (110 / 255) ** GAMMA / 0.18
-    curve: U8 = np.clip(np.rint(255 * (gain * radiance) ** (1 / GAMMA)), 0, 255).astype(np.uint8)
-    return curve
-
-
-def _f32(values: npt.ArrayLike) -> F32:
-    return np.ascontiguousarray(values, np.float32)
 
 
 @kernel
@@ -296,11 +240,14 @@ def plane(x: float, y: float, z: float, nx: float, ny: float, nz: float, in_rows
 def grain(texels: I8, look: Look, m: int, u: float, v: float, x: float, y: float) -> float:
     """Albedo factor about 1: the material's pattern, and broad noise in two turned scales that hides its period."""
     period = look.period_m[m]
-    fine = texel(texels, look.start[m], look.side[m], u / period, v / period)
+    fine = 0.85 * texel(texels, look.start[m], look.side[m], u / period, v / period)
+    if look.woven[m]:
+        across, along = (0.54 * u - 0.84 * v) / (period * 1.618), (0.84 * u + 0.54 * v) / (period * 1.618)
+        fine = 0.7 * fine + 0.6 * texel(texels, look.start[m], look.side[m], across, along)
     turned_x, turned_y = 0.83 * x - 0.56 * y, 0.56 * x + 0.83 * y
     mid = texel(texels, look.broad_start, look.broad_side, turned_x / (period * 5.3), turned_y / (period * 5.3))
     broad = texel(texels, look.broad_start, look.broad_side, y / 97.0, -x / 97.0)
-    return max(0.15, 1.0 + float(look.contrast[m]) * (0.85 * fine + 0.45 * mid + 0.35 * broad))
+    return max(0.15, 1.0 + float(look.contrast[m]) * (fine + 0.45 * mid + 0.35 * broad))
 
 
 @inner
@@ -383,14 +330,14 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, rays:
     beam = max(0.0, beam)
     up = 0.5 + 0.5 * nz
     for k in range(3):
-        albedo = look.albedo[m, k] * surface.tint[f, k] / 128 * factor
+        albedo = look.albedo[m, k] * surface.tint[f, look.tint[k]] / 128 * factor
         sent = albedo * (beam * light.sun[k] + open_sky * (up * light.sky[k] + (1 - up) * light.bounce[k]))
         total[k] += np.float32(weight * (light.clear * (sent + look.glint[m] * light.sky[k]) + light.air[k]))
 
 
 @kernel
-def develop(total: F32, curve: U8, pixels: U8) -> None:
-    """Applies the tone curve to linear radiance: total (N, 3) to pixels (N, 3)."""
+def develop(total: F32, curve: U8, steps: float, pixels: U8) -> None:
+    """Applies a tone curve, `steps` entries for a radiance of 1, to linear radiance (N, 3); fills pixels (N, 3)."""
     for i in range(total.shape[0]):
         for k in range(3):
-            pixels[i, k] = curve[min(int(total[i, k] * (TONE_STEPS / TONE_TOP)), TONE_STEPS - 1)]
+            pixels[i, k] = curve[min(int(total[i, k] * steps), curve.shape[0] - 1)]

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.classes import SEMANTIC
+from sim_bridge.embedded.light import illumination
 from sim_bridge.embedded.render import render
 from sim_bridge.embedded.scene import Scene
-from sim_bridge.embedded.shading import illumination
 from sim_bridge.frames import ENU, CameraPose, Intrinsics, intrinsics, look_at, pixel_rays
 from sim_bridge.labels import SEMANTIC_OF
 from sim_bridge.spec import Layout, Light, SceneSpec, View
