@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +123,14 @@ def run_campaign(config: CampaignConfig, specs: Sequence[SceneSpec], executor: E
     Raises InputError for settings that cannot work or a store made for other scenes, SimulatorGone and StaleFrame when
     a unit failed `attempts` times, SimulatorError and StoreError at once. Finished units stay in the store.
     """
+    config = replace(config, out=config.out.resolve(), world_root=config.worlds.resolve())
     plan = plan_campaign(config, specs)
     _prepare(config, specs, plan)
     jobs = {unit: Job(config, unit, specs[scene], first, last) for unit, (scene, first, last) in plan.units.items()}
-    already = sum(jobs[unit].frames for unit in done_units(config.store) & jobs.keys())
     bar: tqdm[Any]
-    with tqdm(total=sum(plan.counts), initial=already, unit="frame", desc="capture", smoothing=0.1) as bar:
+    with tqdm(total=sum(plan.counts), initial=_frames_done(config, jobs), unit="frame", desc="capture") as bar:
         for left in reversed(range(config.attempts)):
+            bar.n = _frames_done(config, jobs)
             done = done_units(config.store)
             missing = [job for unit, job in jobs.items() if unit not in done]
             try:
@@ -141,6 +142,10 @@ def run_campaign(config: CampaignConfig, specs: Sequence[SceneSpec], executor: E
                     raise InputError(f"workers is {config.workers}: worker processes keep dying, mostly for lack of "
                                      f"memory: expected fewer; the same call resumes") from error
     return config.store
+
+
+def _frames_done(config: CampaignConfig, jobs: Mapping[int, Job]) -> int:
+    return sum(jobs[unit].frames for unit in done_units(config.store) & jobs.keys())
 
 
 def capture_unit(job: Job, address: str | None) -> int:
