@@ -87,7 +87,7 @@ def scores_of(counts: Counts) -> dict[str, float]:
     intact, destroyed = counts.no_damage.f1, counts.destroyed.f1
     harmonic = 2 / (1 / intact + 1 / destroyed) if intact and destroyed else 0.0
     return {
-        "localisation": counts.building.f1, "no_damage": intact, "destroyed": destroyed,
+        "localisation_f1": counts.building.f1, "no_damage_f1": intact, "destroyed_f1": destroyed,
         "combined": 0.3 * counts.building.f1 + 0.7 * harmonic,
         "localisation_precision": counts.building.precision, "localisation_recall": counts.building.recall,
     }

@@ -8,16 +8,18 @@ Ctrl-C or a kill. Labelled real pairs (`dev`) are mapped and scored at the end a
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from learn import rounds
-from learn.ledger import Ledger, Record, pin_settings, write_json
+from learn.ledger import Ledger, Record, pin_settings, read_json, write_json
 from learn.scoring import map_and_score, scorecard_of
 from learn.target import Target, find_target
 from sim_bridge.config import to_table
@@ -52,12 +54,16 @@ class LoopConfig:
     seed: int = 0
     steps: tuple[int, ...] = (150, 250)
     """Training steps of each round; the last number serves all further rounds."""
+    acquisitions: Literal["shared", "per_phase"] = "per_phase"
+    """per_phase: before and after are each moved to their own acquisition of the target, as real pairs differ."""
     space: dict[str, Any] = field(default_factory=dict)
     """Axes of the scene space: `"layout.density" = [0.2, 0.9]`."""
     realism: dict[str, Any] = field(default_factory=dict)
     """Settings of `domain.train.RealismConfig`."""
     train: dict[str, Any] = field(default_factory=dict)
     """Settings of `learn.train.TrainConfig`."""
+    baselines: tuple[dict[str, Any], ...] = ()
+    """Scores of others on the same labelled pairs, to stand beside this run's in the report: `name` and F1 figures."""
 
     def round_dir(self, index: int) -> Path:
         return self.out / f"round_{index:02d}"
@@ -81,7 +87,7 @@ def run_loop(config: LoopConfig, say: Say = print) -> Path:
     say(target.sentence)
     for name, index, work in _plan(config):
         progress.next(name if index is None else f"round {index + 1} of {config.rounds}: {name}")
-        ledger.step(name, index, lambda work=work, index=index: work(config, ledger, target, index or 0))
+        ledger.step(name, index, partial(work, config, ledger, target, index or 0))
         if name == "judge":
             write_json(config.round_dir(index or 0) / "COMMIT", {"round": index, "time": time.time()})
     write_json(config.out / "summary.json", summary(config, ledger, target))
@@ -99,9 +105,7 @@ def _plan(config: LoopConfig) -> list[tuple[str, int | None, Step]]:
             steps.append(("realism", index, rounds.realism))
         steps += [("translate", index, rounds.translate), ("train", index, rounds.train),
                   ("judge", index, rounds.judge)]
-    last = config.rounds - 1
-    return [*steps, ("scorecard", None, lambda c, lg, t, _: scorecard_of(c, lg, t, last)),
-            ("map", None, lambda c, lg, t, _: map_and_score(c, lg, t, last))]
+    return [*steps, ("scorecard", None, scorecard_of), ("map", None, map_and_score)]
 
 
 @dataclass
@@ -122,8 +126,6 @@ class Progress:
 def summary(config: LoopConfig, ledger: Ledger, target: Target) -> Record:
     """Every figure of the report, from the ledger alone."""
     mapped = ledger.done("map") or {}
-    names = ("propose", "capture", "translate", "train", "judge")
-    per_round = [{name: ledger.done(name, index) for name in names} for index in range(config.rounds)]
     return {
         "target": dataclasses.asdict(target.fact),
         "real_dev": mapped.get("scores") if mapped.get("kind") == "real" else None,
@@ -132,12 +134,23 @@ def summary(config: LoopConfig, ledger: Ledger, target: Target) -> Record:
         "target_maps": mapped.get("target_maps"),
         "scorecard": ledger.done("scorecard"),
         "realism": ledger.done("realism", 0),
-        "rounds": per_round,
+        "rounds": [round_summary(config, ledger, index) for index in range(config.rounds)],
+        "baselines": list(config.baselines),
         "seconds": {name: round(value, 1) for name, value in ledger.seconds().items()},
         "seed": config.seed,
         "command": " ".join(["mage", *sys.argv[1:]]),
         "commit": _commit(),
     }
+
+
+def round_summary(config: LoopConfig, ledger: Ledger, index: int) -> Record:
+    """What was asked for in a round and why, what its steps left on record, and its learning curve."""
+    folder = config.round_dir(index)
+    steps = {name: ledger.done(name, index) for name in ("propose", "capture", "translate", "train", "judge")}
+    requests = [{name: value for name, value in request.items() if name not in ("point", "spec")}
+                | {"hazard": request["spec"]["hazard"]} for request in read_json(folder / "specs.json")]
+    lines = (folder / "checkpoint" / "metrics.jsonl").read_text().splitlines()
+    return {**steps, "requests": requests, "curve": [json.loads(line) for line in lines]}
 
 
 def _commit() -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import zarr
 
 from learn import acquire
 from learn.ledger import Ledger, Record, read_json, write_json
@@ -14,6 +15,7 @@ from learn.target import Target
 from sim_bridge.campaign import CampaignConfig, run_campaign
 from sim_bridge.config import from_table
 from sim_bridge.spec import SceneSpec, space_from_json
+from sim_bridge.store import open_frames, read
 
 if TYPE_CHECKING:
     from learn.loop import LoopConfig
@@ -35,25 +37,23 @@ def capture(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> R
     """Flies every scene of the round over AirSim RPC, before and after, into `frames.zarr`."""
     folder = config.round_dir(index)
     specs = [acquire.from_record(r).spec for r in read_json(folder / "specs.json")]
-    return fly(config, folder / "frames.zarr", specs, config.frame_px)
+    return fly(config, folder, specs, config.frame_px)
 
 
-def fly(config: LoopConfig, out: Path, specs: Sequence[SceneSpec], size_px: int) -> Record:
-    """Captures scenes into a store; worlds are kept once for the whole run."""
-    from sim_bridge.store import open_frames
-
-    campaign = CampaignConfig(out=out, width=size_px, height=size_px, overlap=config.overlap, workers=config.workers,
+def fly(config: LoopConfig, folder: Path, specs: Sequence[SceneSpec], size_px: int) -> Record:
+    """Captures scenes into `folder/frames.zarr`; worlds are kept once for the whole run."""
+    campaign = CampaignConfig(out=folder, width=size_px, height=size_px, overlap=config.overlap, workers=config.workers,
                               world_root=config.out / "worlds")
     frames = open_frames(run_campaign(campaign, specs))
-    agreement = {name: float(np.nanmean(np.asarray(frames[f"agreement_{name}"][:]))) for name in ("depth", "semantic")}
-    return {"frames": int(frames["captured"].shape[0]), "scenes": len(specs), "agreement": agreement}
+    agreement = {name: float(np.nanmean(read(frames, f"agreement_{name}"))) for name in ("depth", "semantic")}
+    return {"frames": int(read(frames, "captured").all(axis=1).sum()), "scenes": len(specs), "agreement": agreement}
 
 
 def realism(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
     """Fits the sensor profile to the target's unlabelled images and trains the diffusion proposer on them."""
     from domain.train import RealismConfig, fit_realism
 
-    settings = {"real": str(target.folder), "frames": [str(config.round_dir(index) / "frames.zarr")],
+    settings = {"real": [str(target.folder)], "frames": [str(config.round_dir(index) / "frames.zarr")],
                 "out": str(config.out / "realism"), "seed": config.seed}
     fit_realism(from_table(RealismConfig, {**config.realism, **settings}, "realism"))
     return {"pipeline": "realism"}
@@ -68,15 +68,16 @@ def translate(config: LoopConfig, ledger: Ledger, target: Target, index: int) ->
 def translated(config: LoopConfig, frames: Path, folder: Path) -> Path:
     """Translation store of a frame store with the run's pipeline, named by the pipeline's hash."""
     from domain.pipeline import RealismPipeline
-    from domain.translate import pipeline_hash, translate_store
+    from domain.translate import translate_store
 
     pipeline = RealismPipeline.from_pretrained(config.out / "realism")
-    return translate_store(frames, pipeline, folder / f"{pipeline_hash(pipeline)}.zarr", seed=config.seed)
+    return translate_store(frames, pipeline, folder / f"{pipeline.digest()}.zarr", seed=config.seed,
+                           acquisitions=config.acquisitions)
 
 
 def train(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
     """Trains on all rounds so far, on from the last round's checkpoint."""
-    from learn.train import TrainConfig
+    from learn.settings import TrainConfig
     from learn.train import train as run_training
 
     rounds = [config.round_dir(i) for i in range(index + 1)]
@@ -108,8 +109,10 @@ def judge(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Rec
     before, after = _probe_frames(config, folder, [space.decode(p, acquire.scene_seed(config.seed, index, 7, i + 1))
                                                    for i, p in enumerate(points)])
     net, _ = load_model(model_dir(config, index))
-    doubt = uncertainty(net, before, after)                                              # (N,)
-    match = acquire.target_match(embed(net, before, after), embed(net, *_target_crops(target, config)))
+    doubt = uncertainty(net, before, after).astype(np.float64)                           # (N,)
+    probed, wanted_look = (embed(net, *pictures).astype(np.float64)                      # (N, D), (M, D)
+                           for pictures in ((before, after), _target_crops(target, config)))
+    match = acquire.target_match(probed, wanted_look)
     wanted = acquire.model_proposals(space, points, doubt, match, config.scenes, config.seed, index + 1)
     write_json(config.round_dir(index) / "judgement.json", [acquire.to_record(p) for p in wanted])
     return {"candidates": len(points), "uncertainty_mean": float(doubt.mean()), "uncertainty_max": float(doubt.max()),
@@ -122,14 +125,14 @@ def _judged(config: LoopConfig, index: int) -> list[Record]:
 
 def _probe_frames(config: LoopConfig, folder: Path, specs: Sequence[SceneSpec]) -> tuple[np.ndarray, np.ndarray]:
     """(N, h, w, 3) uint8 before and after: each candidate's middle frame, translated as training frames are."""
-    import zarr
-
     probes = [acquire.probe_of(spec, config.probe_size_m) for spec in specs]
-    fly(config, folder / "frames.zarr", probes, config.probe_px)
+    fly(config, folder, probes, config.probe_px)
+    frames = open_frames(folder / "frames.zarr")
     store = zarr.open_group(translated(config, folder / "frames.zarr", folder / "translations"), mode="r")
-    before, after = (np.asarray(store[f"{phase}_rgb"][:]) for phase in ("before", "after"))
-    each = len(before) // len(specs)
-    return before[each // 2::each], after[each // 2::each]
+    ids = read(frames, "scene_id")
+    middle = [int(np.median(np.flatnonzero(ids == probe.scene_id))) for probe in probes]
+    before, after = (read(store, f"{phase}_rgb")[middle] for phase in ("before", "after"))
+    return before, after
 
 
 def _target_crops(target: Target, config: LoopConfig, most: int = 96) -> tuple[np.ndarray, np.ndarray]:

@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 
 def scorecard_of(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
     """Distance to the target of raw and of translated frames of the first round (realism.md, section 5)."""
-    from domain.score import scorecard_of_stores
+    from domain.score import scorecard
 
     folder = config.round_dir(0)
-    return dict(scorecard_of_stores(folder / "frames.zarr", next((folder / "translations").glob("*.zarr")),
-                                    target.folder))
+    return scorecard(folder / "frames.zarr", next((folder / "translations").glob("*.zarr")), target.folder)
 
 
 def map_and_score(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
     """Maps the labelled pairs and scores them; maps the target's pairs too if the user named them."""
     from learn.mapping import map_pairs
 
-    model, out = model_dir(config, index), config.out / "map"
+    model, out = model_dir(config, config.rounds - 1), config.out / "map"
     result: Record = {"kind": target.fact.kind}
     if target.map_it:
         map_pairs(target.folder, model, out / "target")

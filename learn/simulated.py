@@ -17,7 +17,7 @@ import numpy.typing as npt
 from learn import acquire
 from learn.ledger import Record
 from sim_bridge.spec import space_from_json
-from sim_bridge.store import open_frames
+from sim_bridge.store import open_frames, read
 
 if TYPE_CHECKING:
     from learn.loop import LoopConfig
@@ -38,24 +38,23 @@ def make_simulated_target(config: LoopConfig, folder: Path) -> Record:
     seed = acquire.scene_seed(config.seed, 0, _STREAM, 0)
     points = acquire.random_points(SCENES + DEV_SCENES, len(space.names), seed)
     specs = [space.decode(p, acquire.scene_seed(config.seed, 0, _STREAM, i + 1)) for i, p in enumerate(points)]
-    result = fly(config, folder / "frames.zarr", specs, config.frame_px)
+    result = fly(config, folder, specs, config.frame_px)
     _write_pairs(folder)
     return {"kind": "simulated", "frames": result["frames"]}
 
 
 def _write_pairs(folder: Path) -> None:
     frames = open_frames(folder / "frames.zarr")
-    count = int(frames["captured"].shape[0])
-    unlabelled = count * SCENES // (SCENES + DEV_SCENES)
-    for index in range(count):
-        labelled = index >= unlabelled
+    captured = [int(i) for i in np.flatnonzero(read(frames, "captured").all(axis=1))]
+    for index in captured:
+        labelled = index >= len(captured) * SCENES // (SCENES + DEV_SCENES)
         place = folder / ("dev_labelled" if labelled else "unlabelled")
         place.mkdir(parents=True, exist_ok=True)
         for phase, name in (("before", "pre"), ("after", "post")):
-            rgb = other_sensor(np.asarray(frames[f"{phase}_rgb"][index]), seed=2 * index + (phase == "after"))
+            rgb = other_sensor(read(frames, f"{phase}_rgb", index, index + 1)[0], seed=2 * index + (phase == "after"))
             cv2.imwrite(str(place / f"{index:04d}_{name}.png"), rgb[..., ::-1])
         if labelled:
-            cv2.imwrite(str(place / f"{index:04d}_damage.tif"), np.asarray(frames["damage"][index]))
+            cv2.imwrite(str(place / f"{index:04d}_damage.tif"), read(frames, "damage", index, index + 1)[0])
 
 
 def other_sensor(rgb: U8, seed: int) -> U8:

@@ -248,10 +248,21 @@ class SceneSpace:
         return from_json(to_json(replace(self.base, **whole)))
 
 
+_PARTS: dict[str, type] = {"layout": Layout, "view": View, "light_before": Light, "light_after": Light,
+                           "flood": Flood, "earthquake": Earthquake, "fire": Fire}
+_WHOLE = ("season_before", "season_after")
+AXES = ("hazard.kind", *_WHOLE, *(
+    f"{part}.{f.name}" for part, kind in _PARTS.items() for f in fields(kind) if f.name != "kind"
+))
+"""Every field that a SceneSpace may vary."""
+
+
 def space_from_json(value: Mapping[str, Any]) -> SceneSpace:
     """SceneSpace of a JSON/TOML table: `[low, high]` is a Range, `{options = [...], weights = [...]}` a Choice."""
     axes: dict[str, Range | Choice] = {}
     for name, entry in value.items():
+        if name not in AXES:
+            raise InputError(f"space.{name} is not known: expected one of {', '.join(AXES)}")
         if isinstance(entry, Mapping) and "options" in entry:
             axes[name] = Choice(tuple(entry["options"]), tuple(entry.get("weights", ())))
         elif isinstance(entry, Sequence) and len(entry) == 2 and not isinstance(entry, str):

@@ -62,7 +62,8 @@ def run_one(config: ExperimentConfig, variant: str, seed: int) -> dict[str, floa
     """Trains, maps and scores one variant with one seed, unless that is on record."""
     from learn.mapping import map_pairs
     from learn.scoring import score_maps
-    from learn.train import TrainConfig, train
+    from learn.settings import TrainConfig
+    from learn.train import train
 
     folder = config.out / f"{variant.replace(' ', '_').replace('+', 'and')}_seed{seed}"
     if not (folder / "scores.json").exists():

@@ -37,9 +37,9 @@ def test_pooled_counts_by_hand() -> None:
     counts = count(found, truth)
     assert counts == Counts(Tally(5, 1, 1), Tally(2, 1, 1), Tally(2, 0, 1))
     scores = scores_of(counts)
-    assert scores["localisation"] == pytest.approx(10 / 12)
-    assert scores["no_damage"] == pytest.approx(4 / 6)
-    assert scores["destroyed"] == pytest.approx(4 / 5)
+    assert scores["localisation_f1"] == pytest.approx(10 / 12)
+    assert scores["no_damage_f1"] == pytest.approx(4 / 6)
+    assert scores["destroyed_f1"] == pytest.approx(4 / 5)
     assert scores["combined"] == pytest.approx(0.3 * 10 / 12 + 0.7 * 2 / (6 / 4 + 5 / 4))
 
 

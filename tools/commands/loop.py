@@ -28,8 +28,8 @@ def loop(config: tyro.conf.Positional[Path], out: Path | None = None, target: Pa
     settings = load_config(LoopConfig, config)
     if target is not None:
         find_pairs(target)
-    given = {"out": out, "target": target, "seed": seed}
-    run = run_loop(replace(settings, **{name: value for name, value in given.items() if value is not None}))
+    run = run_loop(replace(settings, out=out or settings.out, target=target or settings.target,
+                           seed=settings.seed if seed is None else seed))
     print(f"report: {write_report(run)}")
 
 

@@ -15,7 +15,7 @@ def train(config: tyro.conf.Positional[Path]) -> None:
     Args:
         config: TOML file with the fields of `learn.train.TrainConfig` (see configs/train.toml).
     """
-    from learn.train import TrainConfig
+    from learn.settings import TrainConfig
     from learn.train import train as run
     from sim_bridge.config import load_config
 
