@@ -23,6 +23,8 @@ from sim_bridge.world.vehicles import vehicles_mesh
 from sim_bridge.world.yards import fence_mesh
 
 _PARTS = ("relief", "streets", "parcels", "buildings", "ground", "trees", "vehicles", "fences")
+_SCENE = ("seed", "layout", "hazard", "season_before", "season_after", "sources")
+"""Fields of a spec that `SceneSpec.world_id` hashes."""
 
 
 def build_world(spec: SceneSpec) -> World:
@@ -56,5 +58,5 @@ def build_world(spec: SceneSpec) -> World:
         before=Mesh.concatenate([*(building_mesh(b) for b in buildings), trees_mesh(trees, crowns),
                                  vehicles_mesh(vehicles),
                                  fence_mesh(parcels, plans, heights, rng["fences"])]),
-        scene=to_json(spec),
+        scene={name: value for name, value in to_json(spec).items() if name in _SCENE},
     )

@@ -46,7 +46,7 @@ def choose_cover(use: str, green: float, rng: np.random.Generator) -> Cover:
         "commercial": Cover(("parking", "asphalt_worn", "parking"), (rng.uniform(0, 0.3), 0.0)),
         "wood": Cover(("forest_floor", wild[0], "mulch"), (0.25, 0.2)),
         "vineyard": Cover(("vineyard", "grass_gold", "soil"), (rng.uniform(0, 0.3), rng.uniform(0, 0.1))),
-        "soil": Cover(("soil", "field_pale", "gravel"), (rng.uniform(0.1, 0.5), rng.uniform(0, 0.2))),
+        "soil": Cover(("soil", "field_red", "field_dry"), (rng.uniform(0.1, 0.5), rng.uniform(0, 0.3))),
         "field_green": Cover(("field_green" if green > 0.15 else "meadow", "meadow", "lawn_dry"), (0.2, 0.06)),
     }
     return fixed.get(use, Cover(wild, (rng.uniform(0.15, 0.6), rng.uniform(0.02, 0.15))))

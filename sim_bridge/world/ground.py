@@ -162,7 +162,7 @@ def _around_house(canvas: Canvas, parcel: Parcel, plan: Plan, rng: np.random.Gen
         x, y = rng.uniform(x0 - 3, x1 + 1), y1 + rng.uniform(0.5, 7)
         _rectangle(canvas, parcel, (x, y, x + rng.uniform(0.8, 3.2), y + rng.uniform(0.8, 2.6)),
                    INDEX[str(rng.choice(_CLUTTER))])
-    if rng.random() < 0.06:
+    if plan.use == "house" and rng.random() < 0.06:
         _pool(canvas, parcel, ((x0 + x1) / 2 + rng.uniform(-3, 3), y1 + rng.uniform(3.5, 5.0)), rng)
 
 

@@ -55,7 +55,7 @@ TABLE: tuple[Material, ...] = (
     _m("lawn_dry", "grass", (0.215, 0.178, 0.104), 0.36, "grass", 11, 0.16),
     _m("meadow", "grass", (0.155, 0.165, 0.075), 0.42, "grass", 18, 0.20),
     _m("field_green", "grass", (0.10, 0.145, 0.055), 0.48, "grass", 12, 0.14),
-    _m("field_dry", "bare", (0.295, 0.220, 0.145), 0.36, "soil", 20, 0.12),
+    _m("field_dry", "bare", (0.330, 0.240, 0.160), 0.38, "soil", 20, 0.12),
     _m("vineyard", "grass", (0.215, 0.182, 0.108), 0.38, "grass", 9, 0.14),
     _m("soil", "bare", (0.235, 0.175, 0.12), 0.32, "soil", 12, 0.15),
     _m("mulch", "bare", (0.145, 0.105, 0.075), 0.25, "soil", 6, 0.18),
@@ -79,8 +79,8 @@ TABLE: tuple[Material, ...] = (
     _m("wall_brick", "building", (0.27, 0.17, 0.13), 0.34, "noise", 4, 0.08, surface=WALL),
     _m("wall_wood", "building", (0.30, 0.27, 0.23), 0.36, "noise", 4, 0.08, surface=WALL),
     # plants, vehicles, small things
-    _m("crown_broadleaf", "tree", (0.040, 0.078, 0.024), 0.42, "leaf", 6, 0.28),
-    _m("crown_conifer", "tree", (0.024, 0.050, 0.020), 0.33, "leaf", 5, 0.30),
+    _m("crown_broadleaf", "tree", (0.036, 0.082, 0.030), 0.42, "leaf", 6, 0.28),
+    _m("crown_conifer", "tree", (0.023, 0.053, 0.024), 0.33, "leaf", 5, 0.30),
     _m("crown_autumn", "tree", (0.140, 0.095, 0.035), 0.38, "leaf", 6, 0.25),
     _m("hedge", "tree", (0.045, 0.085, 0.028), 0.42, "leaf", 3, 0.25),
     _m("trunk", "tree", (0.10, 0.075, 0.055), 0.22, "noise", 2, 0.15),
@@ -106,11 +106,11 @@ TABLE: tuple[Material, ...] = (
     _m("rubble_brick", "rubble", (0.31, 0.22, 0.175), 0.36, "clutter", 5, 0.28, DEBRIS),
     _m("tent", "vehicle", (0.55, 0.56, 0.58), 0.58, "noise", 4, 0.04),
     # more ground, so that no two fields look alike
-    _m("field_red", "bare", (0.265, 0.185, 0.128), 0.33, "soil", 16, 0.12),
-    _m("field_pale", "bare", (0.345, 0.275, 0.190), 0.40, "soil", 24, 0.10),
+    _m("field_red", "bare", (0.295, 0.198, 0.134), 0.35, "soil", 16, 0.12),
+    _m("field_pale", "bare", (0.410, 0.318, 0.225), 0.44, "soil", 24, 0.10),
     _m("vine_row", "grass", (0.098, 0.118, 0.052), 0.42, "leaf", 4, 0.20),
     _m("forest_floor", "bare", (0.105, 0.090, 0.058), 0.26, "soil", 7, 0.22),
-    _m("grass_gold", "grass", (0.255, 0.195, 0.115), 0.37, "grass", 14, 0.14),
+    _m("grass_gold", "grass", (0.285, 0.214, 0.128), 0.38, "grass", 14, 0.14),
 )
 
 INDEX = {material.name: index for index, material in enumerate(TABLE)}

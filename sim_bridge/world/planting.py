@@ -27,7 +27,11 @@ _RATE = {"wood": 0.95, "savanna": 0.15, "meadow": 0.025, "field_dry": 0.006, "vi
          "soil": 0.01, "house": 0.52, "mobile": 0.22, "farm": 0.20, "vacant": 0.14, "verge": 0.40, "park": 0.26,
          "apartments": 0.30, "commercial": 0.45}
 """Trees per candidate place at tree_density 0.5, before clustering."""
-_RADIUS_M = {"wood": 3.5, "savanna": 4.4, "park": 3.6, "meadow": 4.2, "field_dry": 4.2, "commercial": 2.2, "verge": 3.0}
+_RADIUS_M = {"wood": 3.5, "savanna": 4.8, "park": 3.6, "meadow": 4.2, "field_dry": 4.2, "commercial": 2.2, "verge": 3.0}
+_CLOSED = 0.55
+"""Share of places taken in a wood whose crowns close: more trees would only cost triangles."""
+_SHRUBBY = ("house", "mobile", "vacant", "farm", "savanna", "meadow", "verge")
+"""Where every third plant is a shrub."""
 _SOFT = [k for k, m in enumerate(TABLE) if m.semantic in (CLASS_ID["bare"], CLASS_ID["grass"])]
 
 
@@ -61,7 +65,7 @@ def _scattered(layout: Layout, parcels: Sequence[Parcel], rng: np.random.Generat
     cluster = Grid(smooth_noise(layout.size_m, 2.0, 40.0, rng), -half, -half, 2.0).at(x, y)
     density = np.where(np.isin(use, ["savanna", "meadow", "soil", "field_dry"]), 6 * np.clip(cluster - 0.55, 0, 1),
                        np.clip(2.2 * cluster - 0.1, 0.3, 1.6))
-    chosen = rng.random(len(x)) < rate * density
+    chosen = rng.random(len(x)) < np.where(use == "wood", np.minimum(rate * density, _CLOSED), rate * density)
     return x[chosen], y[chosen], use[chosen]
 
 
@@ -110,10 +114,10 @@ def _built(layout: Layout, plans: Sequence[Plan]) -> Grid:
 def _tree(x: float, y: float, base: float, use: str, conifers: float, rng: np.random.Generator) -> Tree:
     if use == "hedge":
         return Tree(x, y, base, rng.uniform(1.3, 2.2), rng.uniform(0.8, 1.1), "hedge")
-    if use in ("house", "vacant", "farm") and rng.random() < 0.3:
+    if use in _SHRUBBY and rng.random() < 0.3:
         return Tree(x, y, base, rng.uniform(0.8, 2.4), rng.uniform(0.7, 1.6), "hedge")
     conifer = rng.random() < conifers
     middle = _RADIUS_M.get(use, 2.9) * (0.75 if conifer else 1.0)
-    radius = float(np.clip(rng.lognormal(np.log(middle), 0.38), 1.2, 7.5))
+    radius = float(np.clip(rng.lognormal(np.log(middle), 0.38), 1.2, 8.0))
     height = radius * (rng.uniform(3.4, 5.0) if conifer else rng.uniform(1.9, 2.7))
     return Tree(x, y, base, float(height), radius, "conifer" if conifer else "broadleaf")

@@ -22,7 +22,7 @@ def crown_material(tree: Tree, season: Season) -> str:
         return "crown_conifer"
     if tree.species == "hedge":
         return "hedge"
-    turned = {"spring": 0.0, "summer": 0.004, "autumn": 0.5, "winter": 0.7}[season]
+    turned = {"spring": 0.0, "summer": 0.002, "autumn": 0.5, "winter": 0.7}[season]
     return "crown_autumn" if float(hash_unit(tree.x, tree.y, 5)) < turned else "crown_broadleaf"
 
 

@@ -268,7 +268,7 @@ def test_settlements_differ() -> None:
         def field(w: World) -> float:
             return float(np.isin(w.land_use.values, [LAND_USE_ID["field"], LAND_USE_ID["forest"]]).mean())
 
-        return tuple(mean_over_seeds(m, settlement=settlement, size_m=400.0) for m in (built, flat, field))
+        return tuple(mean_over_seeds(m, settlement=settlement, size_m=320.0) for m in (built, flat, field))
 
     suburb, town, rural = (measure(s) for s in ("suburb", "town", "rural"))
     assert rural[0] < 0.4 * suburb[0] and rural[2] > 0.5 > max(suburb[2], town[2])
@@ -281,8 +281,8 @@ def test_street_pattern_bends_streets() -> None:
         gaps = [1 - np.hypot(*np.subtract(line.coords[-1], line.coords[0])) / line.length for line in lines]
         return float(np.mean(gaps)) if gaps else 0.0
 
-    assert mean_over_seeds(bend, street_pattern="curved", size_m=400.0) > \
-        3 * mean_over_seeds(bend, street_pattern="grid", size_m=400.0)
+    assert mean_over_seeds(bend, street_pattern="curved", size_m=320.0) > \
+        3 * mean_over_seeds(bend, street_pattern="grid", size_m=320.0)
 
 
 @pytest.mark.parametrize("size", [100.0, 333.3])
