@@ -179,7 +179,9 @@ def identify(surface: Surface, soft: npt.NDArray[np.bool_], rays: Rays, key: npt
     for i in range(key.shape[0]):
         key[i] = 0
         if rays.face[i] >= 0:
-            flags = 1 + 2 * soft[rays.face[i]] + 4 * rays.lit[i]
+            # the shade within a crown is soft: light passes through leaves
+            crown = soft[rays.face[i]] and surface.material[rays.face[i]] != GROUND
+            flags = 1 + 2 * soft[rays.face[i]] + 4 * (rays.lit[i] and not crown)
             key[i] = flags + 8 * np.int64(rays.material[i]) + (np.int64(surface.instance[rays.face[i]]) << 19)
 
 
