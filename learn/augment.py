@@ -21,6 +21,8 @@ Affine = npt.NDArray[np.float64]
 
 SCALES = (0.75, 1.33)
 MISREGISTRATION_PX = 2.0
+MID_TONE = 0.4
+"""Level that a change of contrast leaves alone: aerial images are darker than half."""
 PASTE_MARGIN_PX = 6
 """Ground around a pasted building that goes with it: eaves, shadow, ash."""
 
@@ -76,7 +78,7 @@ def cut_labels(labels: U8, matrix: Affine, window: Window) -> U8:
 
 @dataclass(frozen=True)
 class Light:
-    """How the tones of an image are changed: all values about 0, standard deviations of a random draw at first."""
+    """Spread of a random change of tones: standard deviations, of logarithms for contrast and gamma."""
 
     brightness: float
     contrast: float
@@ -85,11 +87,11 @@ class Light:
     saturation: float
 
 
-PAIR_LIGHT = Light(0.06, 0.20, 0.20, 0.06, 0.25)
+PAIR_LIGHT = Light(0.05, 0.14, 0.15, 0.05, 0.20)
 """Spread of what before and after of a pair share."""
-IMAGE_LIGHT = Light(0.05, 0.12, 0.12, 0.05, 0.15)
+IMAGE_LIGHT = Light(0.04, 0.10, 0.10, 0.03, 0.12)
 """Spread of what each image has of its own: sun, season, haze."""
-STRONG_LIGHT = Light(0.12, 0.30, 0.30, 0.08, 0.50)
+STRONG_LIGHT = Light(0.10, 0.25, 0.25, 0.06, 0.40)
 """Spread of the strong view of consistency learning."""
 
 
@@ -113,7 +115,7 @@ def draw_tone(rng: np.random.Generator, spread: Light) -> Tone:
         spread.brightness, spread.contrast, spread.gamma, spread.saturation)
     gains = 1 + spread.gain * rng.standard_normal(3)
     levels = (np.arange(256)[:, None] / 255) ** math.exp(gamma)                         # (256, 1)
-    table = ((levels - 0.5) * math.exp(contrast) + 0.5 + brightness) * gains
+    table = ((levels - MID_TONE) * math.exp(contrast) + MID_TONE + brightness) * gains
     return Tone(np.clip(table, 0, 1), max(0.0, 1 + saturation))
 
 
