@@ -7,9 +7,11 @@ import pytest
 from small_world import box, small_package
 
 from sim_bridge.classes import BURNT, CLASS_ID
+from sim_bridge.embedded.render import render
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.frames import ENU, CameraPose, Intrinsics, intrinsics, look_at, project
-from sim_bridge.labels import Labels, agreement, cast_labels, half_step_m
+from sim_bridge.labels import SEMANTIC_OF, Labels, agreement, cast_labels, half_step_m
+from sim_bridge.spec import Light
 from sim_bridge.world.model import BuildingDamage
 
 CAMERA = intrinsics(120, 120, 12.0)
@@ -72,6 +74,15 @@ def test_each_phase_is_cast_at_its_own_pose(scene: Scene) -> None:
     plain = cast_labels(scene, NADIR, NADIR, CAMERA)
     np.testing.assert_array_equal(labels.after_depth, turned.after_depth)
     np.testing.assert_array_equal(labels.damage, plain.damage)
+
+
+@pytest.mark.parametrize("pose", [NADIR, OBLIQUE])
+def test_pictures_of_the_simulator_agree_with_labels(scene: Scene, pose: CameraPose) -> None:
+    labels = cast_labels(scene, pose, pose, CAMERA)
+    drawn = render(scene, "before", pose, CAMERA, Light())
+    half = drawn.depth.astype(np.float16)
+    found = agreement(half, SEMANTIC_OF[drawn.material], labels.before_depth, labels.before_semantic)
+    assert min(found.depth_share, found.semantic_share) > 0.999
 
 
 def test_types_and_sky(scene: Scene) -> None:
