@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import shapely
 
 from sim_bridge.frames import Geodetic
-from sim_bridge.spec import SceneSpec, to_json
+from sim_bridge.spec import SceneSpec, Season, check, to_json
 from sim_bridge.world.buildings import building_mesh
 from sim_bridge.world.ground import paint_ground, paint_land_use
 from sim_bridge.world.homes import draw_plans, erect
-from sim_bridge.world.model import Mesh, World, terrain_height
+from sim_bridge.world.model import Building, Mesh, Tree, Vehicle, World, terrain_height
 from sim_bridge.world.parcels import divide
 from sim_bridge.world.parking import park_vehicles
 from sim_bridge.world.planting import plant
@@ -32,6 +33,7 @@ def build_world(spec: SceneSpec) -> World:
 
     Raises InputError (from `spec.check`) for values that cannot be built.
     """
+    check(spec)
     seeds = np.random.SeedSequence(spec.seed).spawn(len(_PARTS))
     rng = {name: np.random.default_rng(seed) for name, seed in zip(_PARTS, seeds, strict=True)}
     layout = spec.layout
@@ -47,7 +49,7 @@ def build_world(spec: SceneSpec) -> World:
     ground = paint_ground(layout, spec.season_before, parcels, plans, network, relief.water, rng["ground"])
     trees = plant(layout, network, parcels, plans, ground, heights, rng["trees"])
     vehicles = park_vehicles(layout, network, parcels, plans, ground, heights, rng["vehicles"])
-    crowns = [crown_material(tree, spec.season_before) for tree in trees]
+    fences = fence_mesh(parcels, plans, heights, rng["fences"])
     return World(
         world_id=spec.world_id, seed=spec.seed, size_m=layout.size_m,
         origin=Geodetic(layout.origin_lat_deg, layout.origin_lon_deg), terrain=terrain, ground=ground,
@@ -55,8 +57,13 @@ def build_world(spec: SceneSpec) -> World:
         vehicles=vehicles, streets=network.streets, water_level_m=relief.level_m,
         water=tuple(tuple((float(x), float(y)) for x, y in body.exterior.coords[:-1]) for body in relief.water),
         static=Mesh.concatenate([terrain_mesh(terrain), water_mesh(relief)]),
-        before=Mesh.concatenate([*(building_mesh(b) for b in buildings), trees_mesh(trees, crowns),
-                                 vehicles_mesh(vehicles),
-                                 fence_mesh(parcels, plans, heights, rng["fences"])]),
+        before=Mesh.concatenate([_things(buildings, trees, vehicles, spec.season_before), fences]),
         scene={name: value for name, value in to_json(spec).items() if name in _SCENE},
     )
+
+
+def _things(buildings: Sequence[Building], trees: Sequence[Tree], vehicles: Sequence[Vehicle], season: Season) -> Mesh:
+    """All that stands on the ground and has parameters of its own."""
+    crowns = [crown_material(tree, season) for tree in trees]
+    return Mesh.concatenate([*(building_mesh(b) for b in buildings), trees_mesh(trees, crowns),
+                             vehicles_mesh(vehicles)])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim_bridge.classes import CLASS_ID, LAND_USE_ID
+from sim_bridge.errors import InputError
 from sim_bridge.spec import Layout, SceneSpec
 from sim_bridge.world.build import build_world
 from sim_bridge.world.buildings import building_mesh, local_ring, wings
@@ -184,6 +185,11 @@ def test_density_fills_lots() -> None:
 
     low, high = (mean_over_seeds(houses, density=d) for d in (0.3, 1.0))
     assert high > 2 * low > 0
+
+
+def test_a_layout_out_of_range_is_refused() -> None:
+    with pytest.raises(InputError, match=r"layout\.size_m is 50\.0: expected 100 to 2000"):
+        build_world(SceneSpec(layout=Layout(size_m=50.0)))
 
 
 def test_a_place_without_buildings_can_be_built() -> None:
