@@ -16,13 +16,15 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import nnls
 
-from domain.measure import F32, F64, U8
+from domain.measure import F32, F64, LUMA, U8
 from domain.sensor import SensorProfile
 
 SLOPE = (0.4, 2.5)
 GAIN = (0.7, 1.4)
 SHARE = (0.33, 3.0)
-"""Limits of the curves' slope, of the matrix's eigenvalues, and of how much a class may be re-weighted."""
+TINT = 3.0
+"""Limits of the curves' slope, of the matrix's eigenvalues, of how much a class may be re-weighted, and of the tint
+that a grey may take beyond the target's own, in grey levels."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +77,45 @@ def _power(matrix: F64, exponent: float) -> F64:
     return np.asarray((vectors * np.maximum(values, 1e-9) ** exponent) @ vectors.T)
 
 
-def fit_colour(pixels: U8, weights: F64, target: SensorProfile) -> ColourMap:
-    """Fits S1 from weighted rendered pixels (N, 3), weights (N,), to the target profile."""
-    wanted = np.array(target.quantiles)
-    curves = np.empty((3, 256))
-    for band in range(3):
-        counts = np.asarray(np.bincount(pixels[:, band], weights, 256), np.float64)
-        source = weighted_quantiles(counts, wanted.shape[1])
-        curves[band] = quantile_curve(source, wanted[band], counts)
+def fit_colour(pixels: U8, weights: F64, target: SensorProfile, tint: F64) -> ColourMap:
+    """Fits S1 from weighted rendered pixels (N, 3), weights (N,), to the target profile and its `grey_tint` (3,).
+
+    Bands may leave a common curve, and the colour cast the target's tint, by TINT at most: roads and roofs stay grey
+    where the mix of land cover would have turned them.
+    """
+    curves = band_curves(pixels, weights, target)
     curved = np.stack([curves[band, pixels[:, band]] for band in range(3)], axis=1)         # (N, 3)
     mean = np.average(curved, axis=0, weights=weights)
     matrix = transport_matrix(np.cov(curved.T, aweights=weights), np.array(target.covariance))
-    offset = np.array(target.mean) - matrix @ mean
+    gains = matrix.sum(1)
+    matrix += ((gains.mean() - gains) / 3)[:, None]                            # grey in, grey out
+    cast = np.array(target.mean) - matrix @ mean
+    shift = float(cast @ LUMA)
+    offset = shift + tint + np.clip(cast - shift - tint, -TINT, TINT)
     return ColourMap(curves.astype(np.float32), matrix.astype(np.float32), offset.astype(np.float32))
+
+
+def band_curves(pixels: U8, weights: F64, target: SensorProfile) -> F64:
+    """Curves (3, 256): the mean of the bands' own curves, and as much of each band's difference as TINT allows."""
+    wanted = np.array(target.quantiles)
+    own = np.empty((3, 256))
+    for band in range(3):
+        counts = np.asarray(np.bincount(pixels[:, band], weights, 256), np.float64)
+        own[band] = quantile_curve(weighted_quantiles(counts, wanted.shape[1]), wanted[band], counts)
+    common = own.mean(0)
+    apart = own - common
+    return np.asarray(common + apart * min(1.0, TINT / float(np.abs(apart[:, 40:216]).max() + 1e-9)))
+
+
+def grey_tint(pixels: U8) -> F64:
+    """Median departure (3,) of nearly grey, middling bright pixels (N, 3) from their luminance: the sensor's white
+    balance and haze. Zero if fewer than one pixel in a hundred is grey."""
+    wide = pixels.astype(np.float64)
+    light = wide @ LUMA
+    grey = (np.ptp(wide, axis=1) < 16) & (light > 70) & (light < 170)
+    if grey.mean() < 0.01:
+        return np.zeros(3)
+    return np.asarray(np.median(wide[grey] - light[grey, None], axis=0))
 
 
 def weighted_quantiles(counts: F64, number: int) -> F64:
@@ -102,12 +130,12 @@ def fit_balanced(pixels: U8, classes: U8, real: U8, target: SensorProfile, round
 
     pixels (N, 3) and classes (N,) of the rendered set; real (M, 3) a sample of the target's pixels.
     """
-    weights = np.ones(len(pixels))
-    colour = fit_colour(pixels, weights, target)
+    weights, tint = np.ones(len(pixels)), grey_tint(real)
+    colour = fit_colour(pixels, weights, target, tint)
     for _ in range(rounds):
         moved = apply(colour, pixels[None])[0]
         weights = class_shares(moved, classes, real.astype(np.float32))[classes]
-        colour = fit_colour(pixels, weights, target)
+        colour = fit_colour(pixels, weights, target, tint)
     return colour
 
 

@@ -80,7 +80,7 @@ def to_tensor(images: F32) -> torch.Tensor:
 
 def to_levels(images: torch.Tensor) -> F32:
     """Inverse of `to_tensor`."""
-    levels: F32 = ((images + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy()
+    levels: F32 = ((images + 1) * 127.5).detach().permute(0, 2, 3, 1).cpu().numpy()
     return levels
 
 

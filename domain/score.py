@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ class Crops:
     def __len__(self) -> int:
         return len(self.edges)
 
-    def take(self, chosen: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]) -> Crops:
-        return Crops(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+    def take(self, chosen: np.ndarray[Any, np.dtype[np.int64]]) -> Crops:
+        return Crops(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 Distance = Callable[[Crops, Crops], float]
@@ -61,6 +61,8 @@ def measure_crops(crops: Sequence[U8]) -> Crops:
         rows.append((measure.histogram(pixels), wide.mean(0), wide.T @ wide / len(wide),
                      measure.power_spectrum(grey)[_BAND], measure.sharpness(measure.edge_sigmas(grey)),
                      measure.noise_sigma(measure.noise_levels(grey)), measure.blockiness(grey)))
+    if not rows:
+        raise InputError(f"scorecard has nothing to measure: expected images of {CROP_PX} px or more a side")
     return Crops(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
@@ -117,12 +119,13 @@ def scorecard(frames: Path, out: Path, real: Path, crops: int = 64, seed: int = 
     if number < 4:
         raise InputError(f"scorecard has {number} crops of {CROP_PX} px a side: expected 4 or more, give larger images")
     sides = [s.take(np.arange(number)) for s in (rendered, moved, first, second)]
-    rows = {name: _row(distance, unit, sides, seed) for name, (unit, distance) in ROWS.items()}
+    rows = {name: score_row(distance, unit, sides, seed) for name, (unit, distance) in ROWS.items()}
     return {"crops": number, "crop_px": CROP_PX, "frames": str(frames), "out": str(out), "real": str(real),
             "rows": rows}
 
 
-def _row(distance: Distance, unit: str, sides: Sequence[Crops], seed: int) -> dict[str, Any]:
+def score_row(distance: Distance, unit: str, sides: Sequence[Crops], seed: int) -> dict[str, Any]:
+    """One row from measures of syn, out, realA, realB; real is the second half, so that every term has equal counts."""
     rng = np.random.default_rng([seed, 7])
     values = _distances(distance, sides)
     draws = np.array([
@@ -140,7 +143,7 @@ def _row(distance: Distance, unit: str, sides: Sequence[Crops], seed: int) -> di
 
 
 def _distances(distance: Distance, sides: Sequence[Crops]) -> tuple[float, float, float]:
-    """d(syn, real), d(out, real), d(realA, realB); real is the second half, so that every term has equal counts."""
+    """d(syn, realB), d(out, realB), d(realA, realB)."""
     rendered, moved, first, second = sides
     return distance(rendered, second), distance(moved, second), distance(first, second)
 
