@@ -41,10 +41,10 @@ class TrainConfig:
     crop_px: int = 256
     building_share: float = 0.75
     """Share of crops that are centred on a building, all grades alike."""
-    lr: float = 2e-3
-    encoder_lr_factor: float = 0.25
+    lr: float = 4e-3
+    encoder_lr_factor: float = 0.3
     """The encoder learns at `lr` times this."""
-    lr_warmup_steps: int = 30
+    lr_warmup_steps: int = 20
     weight_decay: float = 0.01
     clip_norm: float = 5.0
     ema_decay: float = 0.99
