@@ -13,13 +13,18 @@ from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
+from scipy.optimize import nnls
 
 from domain import measure
-from domain.measure import F32, F64, U8
+from domain.measure import F32, F64, U8, luminance
 from sim_bridge.errors import InputError
 
 LEVELS = 65
 """Quantiles kept per band."""
+
+GRAIN_PX = (0.0, 0.8, 1.8)
+GRAIN_LIMIT = (6.0, 12.0, 16.0)
+"""Widths of grain (sigma, px), and the most that is ever added of each, grey levels before its blur."""
 
 _NOISE_TILE = 256
 
@@ -66,11 +71,12 @@ class SensorProfile:
 
 @dataclass(frozen=True)
 class Effect:
-    """What the sensor model adds to a frame: blur (sigma, px), noise (grey levels per band), shared between bands."""
+    """What the sensor model adds to a frame: blur (sigma, px), then grain of the widths GRAIN_PX (grey levels each),
+    the same in all bands but for its strength (`bands`, mean 1): real images are pan-sharpened or demosaicked."""
 
     blur_px: float
-    noise_sigma: tuple[float, ...]
-    noise_correlation: float
+    grain: tuple[float, ...]
+    bands: tuple[float, ...]
 
 
 def fit_profile(images: Iterable[U8], name: str) -> SensorProfile:
@@ -84,7 +90,7 @@ def fit_profile(images: Iterable[U8], name: str) -> SensorProfile:
         wide = pixels.astype(np.float64)
         total += wide.sum(0)
         squares += wide.T @ wide
-        sigmas.append(measure.edge_sigmas(measure.luminance(image)))
+        sigmas.append(measure.edge_sigmas(luminance(image)))
         for found, plane in zip(noises, noise_planes(image), strict=True):
             found.append(measure.noise_levels(plane))
     number = counts[0].sum()
@@ -148,19 +154,44 @@ def quantise(image: F32) -> U8:
 
 
 def expose(image: F32, effect: Effect, key: Sequence[int], strength: float = 1.0) -> U8:
-    """The sensor: point spread, then noise, then 8 bits. `key` as in `noise_field`."""
+    """The sensor: point spread, then grain, then 8 bits. `key` as in `noise_field`."""
     seen = blur(image, effect.blur_px * strength)
-    if max(effect.noise_sigma) * strength > 0:
-        noise = noise_field(image.shape[0], image.shape[1], key)
-        seen = cv2.transform(noise, noise_mixing(effect) * np.float32(strength)) + seen
+    if max(effect.grain) * strength > 0:
+        grain = grain_field(image.shape[0], image.shape[1], effect, key) * roughness(image) * np.float32(strength)
+        seen = cv2.transform(grain, np.array(effect.bands, np.float32)[:, None]) + seen
     return quantise(np.asarray(seen, np.float32))
 
 
-def noise_mixing(effect: Effect) -> F32:
-    """Factor (3, 3) of the noise covariance s_i s_j (rho + (1 - rho) [i = j]): turns white noise into the sensor's."""
-    rho = min(effect.noise_correlation, 0.999)
-    unit = np.full((3, 3), rho) + (1 - rho) * np.eye(3)
-    return np.asarray(np.diag(effect.noise_sigma) @ np.linalg.cholesky(unit), np.float32)
+def grain_field(height: int, width: int, effect: Effect, key: Sequence[int]) -> F32:
+    """Grain (height, width) in grey levels: white noise seen through Gaussians of the widths GRAIN_PX."""
+    noise = noise_field(height, width, key)
+    total = np.zeros((height, width), np.float32)
+    for layer, (amount, width_px) in enumerate(zip(effect.grain, GRAIN_PX, strict=True)):
+        total += np.float32(amount) * blur(np.ascontiguousarray(noise[..., layer]), width_px)
+    return total
+
+
+def roughness(image: F32) -> F32:
+    """Share of grain (H, W) that each place gets, mean square 1: little on smooth roads, much on rough ground.
+
+    Real images hold their fine power unevenly; spread evenly, the same power would look like a noisy sensor.
+    """
+    grey = luminance(image)
+    detail = np.minimum(np.abs(grey - blur(grey, 2.0)), 8)                    # an edge is not rough ground
+    local = blur(np.asarray(detail, np.float32), 4.0) + np.float32(0.3)
+    return np.asarray(local / np.sqrt(np.mean(local * local)), np.float32)
+
+
+def fit_grain(wanted_db: F64, present_db: F64, size: int) -> tuple[float, ...]:
+    """Amounts of grain that raise the spectrum `present_db` to `wanted_db`, both as `measure.power_spectrum` of
+    pictures size x size: non-negative least squares on relative power. Where there is too much already, none."""
+    wanted, present = 10 ** (wanted_db / 10), 10 ** (present_db / 10)
+    frequency = np.arange(1, size // 2) / size                                 # cycles per pixel
+    window = float((np.hanning(size) ** 2).sum()) ** 2                         # power of windowed unit white noise
+    basis = np.stack([window * np.exp(-(2 * np.pi * frequency * w) ** 2) for w in GRAIN_PX], axis=1)
+    fine = frequency > 0.05                                                    # slower changes are land cover
+    amounts, _ = nnls(basis[fine] / wanted[fine, None], np.maximum(0, 1 - present / wanted)[fine])
+    return _row(np.minimum(np.sqrt(amounts), GRAIN_LIMIT))
 
 
 def _known(value: float) -> float:

@@ -15,8 +15,8 @@ from diffusers.models.modeling_utils import ModelMixin
 
 from domain import colour
 from domain.colour import ColourMap
-from domain.measure import F32, U8
-from domain.sensor import Effect, SensorProfile, blur, fit_profile, missing_sigma, quantise
+from domain.measure import F32, F64, U8, luminance, power_spectrum
+from domain.sensor import Effect, SensorProfile, blur, fit_grain, fit_profile, missing_sigma, quantise
 
 MODES = ("before", "after", "shared")
 """A translation per acquisition of the target, and one that both phases share."""
@@ -52,8 +52,8 @@ class Transfer(ModelMixin, ConfigMixin):
         """Blur and noise of a mode; none if the transfer was never fitted."""
         raw = (self.config["effects"] or {}).get(mode)
         if raw is None:
-            return Effect(0.0, (0.0, 0.0, 0.0), 0.0)
-        return Effect(raw["blur_px"], tuple(raw["noise_sigma"]), raw["noise_correlation"])
+            return Effect(0.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        return Effect(raw["blur_px"], tuple(raw["grain"]), tuple(raw["bands"]))
 
     def profile(self, mode: str) -> SensorProfile | None:
         raw = (self.config["profiles"] or {}).get(mode)
@@ -78,7 +78,7 @@ def fit_transfer(rendered: Mapping[str, Sample], real: Mapping[str, Sample], see
         target = fit_profile(real[mode].images, mode)
         moved = fit_mode(rendered[mode], real[mode], target, seed)
         maps.append(moved)
-        effects[mode] = asdict(fit_effect(rendered[mode], moved, target))
+        effects[mode] = asdict(fit_effect(rendered[mode], real[mode], moved, target))
         profiles[mode] = target.to_json()
     transfer: Transfer = Transfer(effects=effects, profiles=profiles)
     for at, moved in enumerate(maps):
@@ -99,13 +99,19 @@ def fit_mode(rendered: Sample, real: Sample, target: SensorProfile, seed: int) -
     return colour.fit_balanced(pixels[chosen], classes[chosen], wanted, target)
 
 
-def fit_effect(rendered: Sample, moved: ColourMap, target: SensorProfile) -> Effect:
-    """Blur and noise that the rendered frames lack once their colours are right."""
+def fit_effect(rendered: Sample, real: Sample, moved: ColourMap, target: SensorProfile) -> Effect:
+    """Blur and grain that the rendered frames lack once their colours are right."""
     frames = [colour.apply(moved, image) for image in rendered.images]
     spread = missing_sigma(target.blur_px, fit_profile(map(quantise, frames), "rendered").blur_px)
-    present = fit_profile((quantise(blur(frame, spread)) for frame in frames), "rendered").noise_sigma
-    noise = tuple(missing_sigma(t, p) for t, p in zip(target.noise_sigma, present, strict=True))
-    return Effect(spread, noise, target.noise_correlation)
+    size = min(256, *(side for image in (*rendered.images, *real.images) for side in image.shape[:2]))
+    present = mean_spectrum([blur(frame, spread) for frame in frames], size)
+    bands = np.array(target.noise_sigma) + 1e-3
+    return Effect(spread, fit_grain(mean_spectrum(real.images, size), present, size), tuple(bands / bands.mean()))
+
+
+def mean_spectrum(images: Sequence[U8] | Sequence[F32], size: int) -> F64:
+    """Mean spectrum in dB over the top left size x size of each image."""
+    return np.asarray(np.mean([power_spectrum(luminance(image)[:size, :size]) for image in images], axis=0))
 
 
 def _with_shared(samples: Mapping[str, Sample]) -> Mapping[str, Sample]:

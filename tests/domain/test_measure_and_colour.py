@@ -97,8 +97,14 @@ def test_noise_is_the_same_in_every_tile() -> None:
     assert not (sensor.noise_field(300, 420, (1, 2, 1)) == whole).any()
 
 
-def test_noise_has_the_asked_levels_and_correlation() -> None:
-    effect = sensor.Effect(0.0, (4.0, 3.0, 2.0), 0.8)
-    noise = sensor.expose(np.full((256, 256, 3), 128, np.float32), effect, (0, 0, 0)).reshape(-1, 3) - 128.0
-    assert noise.std(0) == pytest.approx([4, 3, 2], rel=0.05)
-    assert np.corrcoef(noise.T)[0, 1] == pytest.approx(0.8, abs=0.03)
+def test_grain_raises_a_spectrum_to_the_wanted_one() -> None:
+    flat = np.full((256, 256, 3), 128, np.float32)
+    given = sensor.Effect(0.0, (2.0, 6.0, 0.0), (1.0, 1.2, 0.8))
+    wanted, present = (
+        measure.power_spectrum(measure.luminance(sensor.expose(flat, effect, (0, 0, 0))))
+        for effect in (given, sensor.Effect(0.0, (0.4, 0.0, 0.0), (1.0, 1.0, 1.0)))
+    )
+    found = sensor.fit_grain(wanted, present, 256)
+    assert found[0] == pytest.approx(2, rel=0.25)
+    assert found[1] == pytest.approx(6, rel=0.25)
+    assert sensor.fit_grain(present, wanted, 256) == (0, 0, 0)
