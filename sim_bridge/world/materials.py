@@ -90,10 +90,10 @@ TABLE: tuple[Material, ...] = (
     # after a hazard
     _m("flood_water", "water", (0.175, 0.140, 0.092), 0.06, "water", 30, 0.08, FLOODED),
     _m("mud", "bare", (0.19, 0.15, 0.105), 0.20, "soil", 12, 0.15, FLOODED),
-    _m("ash", "rubble", (0.43, 0.405, 0.37), 0.42, "clutter", 5, 0.34, BURNT),
+    _m("ash", "rubble", (0.45, 0.41, 0.345), 0.43, "clutter", 5, 0.28, BURNT),
     _m("ash_dark", "rubble", (0.20, 0.185, 0.165), 0.22, "clutter", 5, 0.38, BURNT),
     _m("charred_debris", "rubble", (0.115, 0.10, 0.09), 0.12, "clutter", 4, 0.35, BURNT | DEBRIS),
-    _m("burnt_metal", "rubble", (0.47, 0.44, 0.42), 0.48, "clutter", 4, 0.20, BURNT),
+    _m("burnt_metal", "rubble", (0.49, 0.45, 0.40), 0.48, "clutter", 4, 0.20, BURNT),
     _m("chimney", "rubble", (0.33, 0.22, 0.18), 0.36, "noise", 2, 0.08, BURNT),
     _m("burnt_ground", "bare", (0.105, 0.085, 0.065), 0.11, "soil", 10, 0.30, BURNT),
     _m("burnt_lawn", "bare", (0.150, 0.120, 0.085), 0.15, "soil", 9, 0.25, BURNT),
