@@ -99,6 +99,25 @@ def open_pair(pre: Path, post: Path, gsd_m: float | None = None) -> Iterator[Ali
         yield AlignedPair(before, after, grid)
 
 
+def check_pair(pre: Path, post: Path) -> None:
+    """Raises InputError, as `open_pair`, for rasters that cannot be mapped; reads no more than their corners."""
+    with pixel_space(), ExitStack() as stack:
+        before, after = (stack.enter_context(_open(path)) for path in (pre, post))
+        if not _same_grid(before, after):
+            stack.enter_context(_warped(before, after, pre, post))
+        for path, source in ((pre, before), (post, after)):
+            _check_end(path, source)
+
+
+def _check_end(path: Path, source: Any) -> None:
+    """A raster that was cut short lacks its last pixel, mostly."""
+    try:
+        source.read(1, window=Window(source.width - 1, source.height - 1, 1, 1))
+    except RasterioError as error:
+        raise InputError(f"{path} cannot be read to its end ({_reason(error)}): expected a whole raster, "
+                         "copy or download it again") from error
+
+
 def _open(path: Path) -> Any:
     with pixel_space():
         try:

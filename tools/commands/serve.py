@@ -7,4 +7,5 @@ def main(argv: list[str]) -> None:
     """Serves until it is stopped."""
     from sim_bridge.airsim.server import main as serve
 
-    serve(argv)
+    if code := serve(argv):
+        raise SystemExit(code)
