@@ -27,7 +27,14 @@ from sim_bridge.errors import InputError, SimulatorGone, StaleFrame
 from sim_bridge.flight import plan_survey
 from sim_bridge.spec import SceneSpec, check, to_json
 from sim_bridge.store import create_store, done_units, open_frames, write_unit
-from sim_bridge.workers import SimulatorSettings, drop_simulators, own_simulator, parse_address, worker_pool
+from sim_bridge.workers import (
+    SimulatorSettings,
+    drop_simulators,
+    held_interrupt,
+    own_simulator,
+    parse_address,
+    worker_pool,
+)
 from sim_bridge.world.package import build_package
 
 
@@ -125,6 +132,8 @@ def run_campaign(config: CampaignConfig, specs: Sequence[SceneSpec], executor: E
     """
     config = replace(config, out=config.out.resolve(), world_root=config.worlds.resolve())
     plan = plan_campaign(config, specs)
+    if executor is None:
+        _reach(config)
     _prepare(config, specs, plan)
     jobs = {unit: Job(config, unit, specs[scene], first, last) for unit, (scene, first, last) in plan.units.items()}
     bar: tqdm[Any]
@@ -142,6 +151,12 @@ def run_campaign(config: CampaignConfig, specs: Sequence[SceneSpec], executor: E
                     raise InputError(f"workers is {config.workers}: worker processes keep dying, mostly for lack of "
                                      f"memory: expected fewer; the same call resumes") from error
     return config.store
+
+
+def _reach(config: CampaignConfig) -> None:
+    """Raises SimulatorGone for a simulator that is not there: before any work, not in a worker."""
+    for address in config.simulators:
+        connect(*parse_address(address), timeout_s=config.call_timeout_s).close()
 
 
 def _frames_done(config: CampaignConfig, jobs: Mapping[int, Job]) -> int:
@@ -190,7 +205,8 @@ def _run(pool: Executor, config: CampaignConfig, jobs: Sequence[Job], bar: tqdm[
         while waiting or running:
             while waiting and seats:
                 seat = seats.pop()
-                running[pool.submit(capture_unit, waiting.popleft(), seat)] = seat
+                with held_interrupt():
+                    running[pool.submit(capture_unit, waiting.popleft(), seat)] = seat
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 seats.append(running.pop(future))
                 bar.update(future.result())

@@ -140,6 +140,17 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def held_interrupt() -> Iterator[None]:
+    """Keeps Ctrl-C back until the block ends. Processes started within inherit that for good: from the first moment
+    on, the terminal's Ctrl-C is the coordinator's alone."""
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
+
+
 def _follow(coordinator: Connection) -> None:
     """In a worker: leave Ctrl-C to the coordinator, and end as soon as its end of the line closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
