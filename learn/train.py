@@ -59,6 +59,8 @@ def train(config: TrainConfig, on_step: Callable[[int], None] | None = None) -> 
                 _save(accelerator, learner)
             if stop:
                 raise KeyboardInterrupt
+        if _any_process(accelerator, bool(interrupted)):
+            raise KeyboardInterrupt                        # it came while the last state was being written
     if accelerator.is_main_process:
         save_model(config.model_dir, learner.teacher, learner.card)
     accelerator.wait_for_everyone()
