@@ -7,6 +7,7 @@ that the loop runs; its scores say nothing about real images.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,15 +40,15 @@ def make_simulated_target(config: LoopConfig, folder: Path) -> Record:
     points = acquire.random_points(SCENES + DEV_SCENES, len(space.names), seed)
     specs = [space.decode(p, acquire.scene_seed(config.seed, 0, _STREAM, i + 1)) for i, p in enumerate(points)]
     result = fly(config, folder, specs, config.frame_px)
-    _write_pairs(folder)
+    _write_pairs(folder, {spec.scene_id for spec in specs[SCENES:]})
     return {"kind": "simulated", "frames": result["frames"]}
 
 
-def _write_pairs(folder: Path) -> None:
+def _write_pairs(folder: Path, dev_scenes: Collection[str]) -> None:
     frames = open_frames(folder / "frames.zarr")
-    captured = [int(i) for i in np.flatnonzero(read(frames, "captured").all(axis=1))]
-    for index in captured:
-        labelled = index >= len(captured) * SCENES // (SCENES + DEV_SCENES)
+    scenes = read(frames, "scene_id")
+    for index in map(int, np.flatnonzero(read(frames, "captured").all(axis=1))):
+        labelled = scenes[index] in dev_scenes
         place = folder / ("dev_labelled" if labelled else "unlabelled")
         place.mkdir(parents=True, exist_ok=True)
         for phase, name in (("before", "pre"), ("after", "post")):
