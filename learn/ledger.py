@@ -30,7 +30,7 @@ class Ledger:
         return self.run / "ledger.jsonl"
 
     def records(self) -> list[Record]:
-        return list(_lines(self.path))
+        return list(read_lines(self.path))
 
     def done(self, step: str, round_index: int | None = None) -> Record | None:
         """Result of a finished step, or None."""
@@ -97,11 +97,12 @@ def pin_settings(path: Path, settings: Record) -> None:
                          "give another --out, or delete the folder to start anew")
 
 
-def _lines(path: Path) -> Iterator[Record]:
+def read_lines(path: Path) -> Iterator[Record]:
+    """Records of a JSON-lines file, none if it is missing; a line that a kill tore off is passed over."""
     if not path.exists():
         return
     for line in filter(None, path.read_text().splitlines()):
         try:
             yield json.loads(line)
         except json.JSONDecodeError:
-            continue        # the last line of a run that was killed while writing it: its step runs again
+            continue

@@ -8,7 +8,7 @@ Ctrl-C or a kill. Labelled real pairs (`dev`) are mapped and scored at the end a
 from __future__ import annotations
 
 import dataclasses
-import json
+import shutil
 import subprocess
 import sys
 import time
@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from learn import rounds
-from learn.ledger import Ledger, Record, pin_settings, read_json, write_json
+from learn.ledger import Ledger, Record, pin_settings, read_json, read_lines, write_json
 from learn.scoring import map_and_score, scorecard_of
 from learn.target import Target, find_target
 from sim_bridge.config import to_table
+from sim_bridge.errors import InputError
+from sim_bridge.imagery import find_pairs
 from sim_bridge.spec import space_from_json
 
 
@@ -74,10 +76,44 @@ class LoopConfig:
 
 Say = Callable[[str], None]
 
+GIVEN = {"realism": ("real", "frames", "out", "seed"),
+         "train": ("frames", "translations", "target", "out", "steps", "init", "seed")}
+"""Settings of the parts that the loop sets itself."""
 
-def run_loop(config: LoopConfig, say: Say = print) -> Path:
-    """Runs or resumes a loop; returns its folder. Raises InputError for settings that cannot be run."""
+
+def check(config: LoopConfig) -> None:
+    """Raises InputError for what cannot be run, before the first step and not at the one that needs it."""
+    for name in ("rounds", "scenes", "candidates", "workers", "frame_px", "probe_px"):
+        _expect(getattr(config, name) >= 1, name, getattr(config, name), "1 or more")
+    for name in ("model_share", "random_share"):
+        _expect(0 <= getattr(config, name) <= 1, name, getattr(config, name), "0 to 1")
+    _expect(config.probe_px % 32 == 0, "probe_px", config.probe_px, "a multiple of 32")
+    _expect(config.seed >= 0, "seed", config.seed, "0 or more")
+    _expect(bool(config.steps), "steps", list(config.steps), "the training steps of each round")
+    _expect(bool(config.space), "space", config.space, "at least one axis")
+    for part, names in GIVEN.items():
+        for name in names:
+            _expect(name not in getattr(config, part), f"{part}.{name}", getattr(config, part).get(name),
+                    "no such setting, the loop sets it itself")
     space_from_json(config.space)
+    if config.target is not None:
+        find_pairs(config.target)
+    rounds.check_parts(config)
+
+
+def _expect(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise InputError(f"{name} is {value!r}: expected {expected}")
+
+
+def say_now(line: str) -> None:
+    """Prints at once, so that a pipe or a log shows how far the run is."""
+    print(line, flush=True)
+
+
+def run_loop(config: LoopConfig, say: Say = say_now) -> Path:
+    """Runs or resumes a loop; returns its folder. Raises InputError for settings that cannot be run."""
+    check(config)
     config.out.mkdir(parents=True, exist_ok=True)
     pin_settings(config.out / "config.json", to_table(config))
     ledger = Ledger(config.out)
@@ -88,7 +124,7 @@ def run_loop(config: LoopConfig, say: Say = print) -> Path:
     for name, index, work in _plan(config):
         progress.next(name if index is None else f"round {index + 1} of {config.rounds}: {name}")
         ledger.step(name, index, partial(work, config, ledger, target, index or 0))
-        if name == "judge":
+        if name == "judge" and not (config.round_dir(index or 0) / "COMMIT").exists():
             write_json(config.round_dir(index or 0) / "COMMIT", {"round": index, "time": time.time()})
     write_json(config.out / "summary.json", summary(config, ledger, target))
     return config.out
@@ -135,7 +171,7 @@ def summary(config: LoopConfig, ledger: Ledger, target: Target) -> Record:
         "scorecard": ledger.done("scorecard"),
         "realism": ledger.done("realism", 0),
         "rounds": [round_summary(config, ledger, index) for index in range(config.rounds)],
-        "baselines": list(config.baselines),
+        "baselines": list(config.baselines) if mapped.get("kind") == "real" else [],
         "seconds": {name: round(value, 1) for name, value in ledger.seconds().items()},
         "seed": config.seed,
         "command": " ".join(["mage", *sys.argv[1:]]),
@@ -149,13 +185,15 @@ def round_summary(config: LoopConfig, ledger: Ledger, index: int) -> Record:
     steps = {name: ledger.done(name, index) for name in ("propose", "capture", "translate", "train", "judge")}
     requests = [{name: value for name, value in request.items() if name not in ("point", "spec")}
                 | {"hazard": request["spec"]["hazard"]} for request in read_json(folder / "specs.json")]
-    lines = (folder / "checkpoint" / "metrics.jsonl").read_text().splitlines()
-    return {**steps, "requests": requests, "curve": [json.loads(line) for line in lines]}
+    return {**steps, "requests": requests, "curve": list(read_lines(folder / "checkpoint" / "metrics.jsonl"))}
 
 
 def _commit() -> str | None:
-    """The commit of this checkout, or None outside one."""
+    """The commit of this checkout, or None outside one or without git."""
+    git = shutil.which("git")
+    if git is None:
+        return None
     here = Path(__file__).parent
-    out = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    out = subprocess.run([git, "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
     return out.stdout.strip() or None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 
 from learn import acquire
@@ -14,12 +15,15 @@ from learn.ledger import Ledger, Record, read_json, write_json
 from learn.target import Target
 from sim_bridge.campaign import CampaignConfig, run_campaign
 from sim_bridge.config import from_table
+from sim_bridge.errors import InputError
+from sim_bridge.imagery import find_pairs, read_rgb
 from sim_bridge.spec import SceneSpec, space_from_json
 from sim_bridge.store import open_frames, read
 
 if TYPE_CHECKING:
     from learn.loop import LoopConfig
 
+U8 = npt.NDArray[np.uint8]
 
 def propose(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
     """Scenes of a round: the model's wishes where a model has judged candidates, Sobol and random beside them."""
@@ -31,6 +35,16 @@ def propose(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> R
         chosen += acquire.baseline_proposals(space, strategy, counts[strategy], config.seed, index)
     write_json(config.round_dir(index) / "specs.json", [acquire.to_record(p) for p in chosen])
     return {"scenes": len(chosen), "strategies": {s: sum(p.strategy == s for p in chosen) for s in acquire.STRATEGIES}}
+
+
+def check_parts(config: LoopConfig) -> None:
+    """Raises InputError for settings of realism or training that are unknown or cannot be run."""
+    from domain.train import RealismConfig
+    from learn.settings import TrainConfig, check
+
+    from_table(RealismConfig, {**config.realism, "real": [], "frames": [], "out": "."}, "realism")
+    for steps in config.steps:
+        check(from_table(TrainConfig, {**config.train, "frames": [], "out": ".", "steps": steps}, "train"), 1)
 
 
 def capture(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
@@ -65,6 +79,14 @@ def translate(config: LoopConfig, ledger: Ledger, target: Target, index: int) ->
     return {"store": str(out.relative_to(config.out))}
 
 
+def translation(config: LoopConfig, ledger: Ledger, index: int) -> Path:
+    """Translation store that a round's `translate` left on record."""
+    record = ledger.done("translate", index)
+    if record is None:
+        raise InputError(f"{ledger.path} has no translation of round {index}: run the same command again")
+    return config.out / str(record["store"])
+
+
 def translated(config: LoopConfig, frames: Path, folder: Path) -> Path:
     """Translation store of a frame store with the run's pipeline, named by the pipeline's hash."""
     from domain.pipeline import RealismPipeline
@@ -83,7 +105,7 @@ def train(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Rec
     rounds = [config.round_dir(i) for i in range(index + 1)]
     settings = {
         "frames": [str(folder / "frames.zarr") for folder in rounds],
-        "translations": [str(next((folder / "translations").glob("*.zarr"))) for folder in rounds],
+        "translations": [str(translation(config, ledger, i)) for i in range(index + 1)],
         "target": str(target.folder), "out": str(config.round_dir(index) / "checkpoint"),
         "steps": config.steps_of(index), "seed": config.seed + index,
     }
@@ -137,17 +159,20 @@ def _probe_frames(config: LoopConfig, folder: Path, specs: Sequence[SceneSpec]) 
 
 def _target_crops(target: Target, config: LoopConfig, most: int = 96) -> tuple[np.ndarray, np.ndarray]:
     """(M, h, w, 3) uint8 before and after: crops of the target's pairs, evenly spread, as large as a probe."""
-    from sim_bridge.imagery import find_pairs, read_rgb
-
     pairs, size = find_pairs(target.folder), config.probe_px
     before, after = [], []
     for number, pair in enumerate(pairs):
-        pre, post = read_rgb(pair.pre).pixels, read_rgb(pair.post).pixels
+        pre, post = (_at_least(read_rgb(path).pixels, size) for path in (pair.pre, pair.post))
         rng = np.random.default_rng((config.seed, number))
         for _ in range(max(1, most // len(pairs))):
-            y, x = (int(rng.integers(0, max(1, n - size + 1))) for n in pre.shape[:2])
-            crops = [image[y:y + size, x:x + size] for image in (pre, post)]
-            if all(crop.shape[:2] == (size, size) for crop in crops):
-                before.append(crops[0])
-                after.append(crops[1])
+            y, x = (int(rng.integers(0, min(sides) - size + 1))
+                    for sides in zip(pre.shape[:2], post.shape[:2], strict=True))
+            before.append(pre[y:y + size, x:x + size])
+            after.append(post[y:y + size, x:x + size])
     return np.stack(before), np.stack(after)
+
+
+def _at_least(image: U8, size: int) -> U8:
+    """Image (H, W, 3), mirrored at its lower and right edges where a side is shorter than `size`."""
+    missing = [(0, max(0, size - side)) for side in image.shape[:2]]
+    return np.pad(image, (*missing, (0, 0)), mode="symmetric")

@@ -10,7 +10,7 @@ import rasterio
 
 from learn.evaluate import Counts, count, scores_of
 from learn.ledger import Ledger, Record
-from learn.rounds import model_dir
+from learn.rounds import model_dir, translation
 from learn.target import Target
 from sim_bridge.errors import InputError
 from sim_bridge.imagery import find_pairs
@@ -24,7 +24,7 @@ def scorecard_of(config: LoopConfig, ledger: Ledger, target: Target, index: int)
     from domain.score import scorecard
 
     folder = config.round_dir(0)
-    return scorecard(folder / "frames.zarr", next((folder / "translations").glob("*.zarr")), target.folder)
+    return scorecard(folder / "frames.zarr", translation(config, ledger, 0), target.folder)
 
 
 def map_and_score(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
