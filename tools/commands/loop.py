@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -20,6 +22,7 @@ def loop(config: tyro.conf.Positional[Path], out: Path | None = None, target: Pa
         target: Folder of unlabelled real before/after pairs to adapt to and to map.
         seed: Seed of the run.
     """
+    from learn.ledger import read_json
     from learn.loop import LoopConfig, run_loop
     from sim_bridge.config import load_config
     from sim_bridge.imagery import find_pairs
@@ -30,7 +33,16 @@ def loop(config: tyro.conf.Positional[Path], out: Path | None = None, target: Pa
         find_pairs(target)
     run = run_loop(replace(settings, out=out or settings.out, target=target or settings.target,
                            seed=settings.seed if seed is None else seed))
+    print(figures(read_json(run / "summary.json")))
     print(f"report: {write_report(run)}")
+
+
+def figures(summary: Mapping[str, Any]) -> str:
+    """The figures that a reader of the terminal wants: scores, and seconds by stage."""
+    kind = "real_dev" if summary["real_dev"] else "simulated_dev"
+    scores = " ".join(f"{name}={value:.3f}" for name, value in (summary[kind] or {}).items())
+    seconds = " ".join(f"{name}={value:.0f}" for name, value in summary["seconds"].items())
+    return f"scores ({kind}): {scores or 'none, no labelled pairs were given'}\nseconds: {seconds}"
 
 
 def main(argv: list[str]) -> None:
