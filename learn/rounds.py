@@ -133,7 +133,7 @@ def judge(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Rec
     net, _ = load_model(model_dir(config, index))
     doubt = uncertainty(net, before, after).astype(np.float64)                           # (N,)
     probed, wanted_look = (embed(net, *pictures).astype(np.float64)                      # (N, D), (M, D)
-                           for pictures in ((before, after), _target_crops(target, config)))
+                           for pictures in ((before, after), target_crops(target, config)))
     match = acquire.target_match(probed, wanted_look)
     wanted = acquire.model_proposals(space, points, doubt, match, config.scenes, config.seed, index + 1)
     write_json(config.round_dir(index) / "judgement.json", [acquire.to_record(p) for p in wanted])
@@ -157,7 +157,7 @@ def _probe_frames(config: LoopConfig, folder: Path, specs: Sequence[SceneSpec]) 
     return before, after
 
 
-def _target_crops(target: Target, config: LoopConfig, most: int = 96) -> tuple[np.ndarray, np.ndarray]:
+def target_crops(target: Target, config: LoopConfig, most: int = 96) -> tuple[np.ndarray, np.ndarray]:
     """(M, h, w, 3) uint8 before and after: crops of the target's pairs, evenly spread, as large as a probe."""
     pairs, size = find_pairs(target.folder), config.probe_px
     before, after = [], []
