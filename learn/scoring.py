@@ -10,6 +10,7 @@ import rasterio
 
 from learn.evaluate import Counts, count, scores_of
 from learn.ledger import Ledger, Record
+from learn.mapping.rasters import pixel_space
 from learn.rounds import model_dir, translation
 from learn.target import Target
 from sim_bridge.errors import InputError
@@ -57,5 +58,5 @@ def score_maps(dev: Path, maps: Path) -> Record:
 def _read_grades(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
     if not path.is_file():
         raise InputError(f"{path} is missing: expected a raster of damage grades (uint8, 0-4, 255 = unclassified)")
-    with rasterio.open(path) as source:
+    with pixel_space(), rasterio.open(path) as source:
         return np.asarray(source.read(1), np.uint8)

@@ -17,6 +17,7 @@ import rasterio
 import zarr
 from rasterio.errors import RasterioError
 
+from learn.mapping.rasters import pixel_space
 from sim_bridge.errors import MageError
 from sim_bridge.imagery import find_pairs, read_rgb
 from sim_bridge.store import open_frames, read
@@ -181,7 +182,7 @@ def _place(name: str, run: Path) -> Path:
 
 
 def _grades(path: Path, shape: tuple[int, ...]) -> UintArray:
-    with rasterio.open(path) as source:
+    with pixel_space(), rasterio.open(path) as source:
         grades: npt.NDArray[np.uint8] = np.asarray(source.read(1), np.uint8)
     if grades.shape == shape:
         return grades

@@ -13,10 +13,12 @@ def fit(config: tyro.conf.Positional[Path]) -> None:
     Args:
         config: TOML file with the fields of `domain.train.RealismConfig` (see configs/realism.toml).
     """
-    from domain.train import RealismConfig, fit_realism
-    from sim_bridge.config import load_config
+    from sim_bridge.config import from_table, load_table
 
-    print(f"pipeline: {fit_realism(load_config(RealismConfig, config))}")
+    table = load_table(config)                              # before torch is loaded
+    from domain.train import RealismConfig, fit_realism
+
+    print(f"pipeline: {fit_realism(from_table(RealismConfig, table, str(config)))}")
 
 
 def apply(frames: Path, pipeline: Path, out: Path, seed: int = 0) -> None:

@@ -15,11 +15,13 @@ def train(config: tyro.conf.Positional[Path]) -> None:
     Args:
         config: TOML file with the fields of `learn.train.TrainConfig` (see configs/train.toml).
     """
+    from sim_bridge.config import from_table, load_table
+
+    table = load_table(config)                              # before torch is loaded
     from learn.settings import TrainConfig
     from learn.train import train as run
-    from sim_bridge.config import load_config
 
-    print(f"model: {run(load_config(TrainConfig, config)) / 'model'}")
+    print(f"model: {run(from_table(TrainConfig, table, str(config))) / 'model'}")
 
 
 def main(argv: list[str]) -> None:
