@@ -1,5 +1,7 @@
 """The command line as a user meets it: help, and each kind of bad input in one clear line with exit code 2."""
 
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -7,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 import rasterio
+
+from sim_bridge.store import open_frames, read
 
 COMMANDS = ("serve", "capture", "realism", "train", "loop", "map", "report")
 
@@ -69,7 +73,7 @@ def test_folders_of_images_that_are_missing_or_empty(tmp_path):
     config.write_text(f'out = "{tmp_path / "run"}"\n')
     refused(mage("loop", config, "--target", tmp_path / "nowhere"), tmp_path / "nowhere", "is not a folder")
     (tmp_path / "empty").mkdir()
-    refused(mage("loop", config, "--target", tmp_path / "empty"), tmp_path / "empty", "holds no images")
+    assert not (tmp_path / "run").exists()
     refused(mage("map", "--pairs", tmp_path / "empty", "--model", tmp_path, "-o", tmp_path / "o"), "holds no images")
 
 
@@ -104,3 +108,21 @@ def test_simulator_that_is_not_there(tmp_path):
     config.write_text(f'scenes = 1\n[campaign]\nout = "{tmp_path / "frames.zarr"}"\nwidth = 64\nheight = 64\n'
                       '[space]\n"layout.size_m" = [120, 121]\n')
     refused(mage("capture", config, "--simulator", f"127.0.0.1:{port}"), f"127.0.0.1:{port}")
+
+
+def test_a_served_simulator_captures_for_a_second_process(tmp_path):
+    config = tmp_path / "campaign.toml"
+    config.write_text(f'scenes = 1\n[campaign]\nout = "{tmp_path}"\nwidth = 64\nheight = 64\n'
+                      '[space]\n"layout.size_m" = [120, 121]\n"view.gsd_m" = [1.5, 1.6]\n')
+    (tmp_path / "worlds").mkdir()
+    command = [sys.executable, "-m", "tools.cli", "serve", "--world-root", str(tmp_path / "worlds"), "--port", "0",
+               "--width", "64", "--height", "64"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        port = re.search(r"ready host=127\.0\.0\.1 port=(\d+)", server.stdout.readline())[1]
+        result = mage("capture", config, "--simulator", f"127.0.0.1:{port}")
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) == 0
+    assert result.returncode == 0, result.stderr
+    frames = open_frames(tmp_path / "frames.zarr")
+    captured = read(frames, "captured").all(axis=1)
+    assert captured.any() and (read(frames, "agreement_depth")[captured] > 0.99).all()
