@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-def main(config: tyro.conf.Positional[Path]) -> None:
+def compare(config: tyro.conf.Positional[Path]) -> None:
     """Run the comparison.
 
     Args:
@@ -102,5 +103,18 @@ def main(config: tyro.conf.Positional[Path]) -> None:
     print(table(results))
 
 
+def main() -> int:
+    """Runs the comparison and returns the exit code."""
+    try:
+        tyro.cli(compare, prog="python -m tools.experiments")
+    except InputError as error:
+        print(f"experiments: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("experiments: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m tools.experiments")
+    sys.exit(main())
