@@ -20,7 +20,7 @@ from learn.mapping import map_pair, map_pairs, vectorise
 from learn.mapping.blend import plan_axis, reach, strips
 from learn.mapping.maps import MapOptions, map_folder, map_with
 from learn.mapping.predict import LAYERS, Predictor, Probabilities, plan_tiling, predict_raster
-from learn.mapping.products import COPERNICUS, LAYER, NOT_ANALYSED
+from learn.mapping.products import COPERNICUS, LAYER, NOT_ANALYSED, write_rasters
 from learn.mapping.rasters import open_pair
 from learn.model import ModelCard, new_model, save_model
 from sim_bridge.classes import CLASS_ID, IGNORE
@@ -143,6 +143,13 @@ def test_products_keep_the_grid_and_are_cogs(pair_files: tuple[Path, Path], tmp_
     assert sorted(np.unique(damage)) == [0, 1, 4]
     assert damage[50, 30] == 1 and damage[50, 120] == 4 and damage[10, 10] == 0
     assert not list(out.glob(".map-*"))
+
+
+@pytest.mark.parametrize("width", [512, 1023, 1024])
+def test_tall_rasters_whose_levels_are_as_wide_as_a_tile(tmp_path: Path, width: int) -> None:
+    scratch = write_image(tmp_path / "scratch.tif", np.zeros((2100, width, len(LAYERS)), np.uint8))
+    for path in write_rasters(scratch, tmp_path, {}):
+        assert cog_validate(path)[0]
 
 
 def test_buildings_vote_and_carry_their_attributes(pair_files: tuple[Path, Path], tmp_path: Path) -> None:
