@@ -80,7 +80,7 @@ def baseline_proposals(space: SceneSpace, strategy: str, count: int, seed: int, 
 
 
 def probe_of(spec: SceneSpec, size_m: float) -> SceneSpec:
-    """The same request on a small piece of land, cheap to build and to capture."""
+    """The same request on a smaller piece of land, cheaper to build and to capture."""
     return replace(spec, layout=replace(spec.layout, size_m=size_m))
 
 

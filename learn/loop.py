@@ -48,7 +48,8 @@ class LoopConfig:
     model_share: float = 0.5
     """Share of a round's scenes that the model asks for; the rest is Sobol and random."""
     random_share: float = 0.15
-    probe_size_m: float = 180.0
+    probe_size_m: float = 320.0
+    """Side of the land that a candidate is probed on; its middle is looked at."""
     probe_px: int = 256
     frame_px: int = 512
     overlap: float = 0.1

@@ -54,10 +54,10 @@ def capture(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> R
     return fly(config, folder, specs, config.frame_px)
 
 
-def fly(config: LoopConfig, folder: Path, specs: Sequence[SceneSpec], size_px: int) -> Record:
+def fly(config: LoopConfig, folder: Path, specs: Sequence[SceneSpec], size_px: int, most_frames: int = 0) -> Record:
     """Captures scenes into `folder/frames.zarr`; worlds are kept once for the whole run."""
     campaign = CampaignConfig(out=folder, width=size_px, height=size_px, overlap=config.overlap, workers=config.workers,
-                              world_root=config.out / "worlds")
+                              most_frames=most_frames, world_root=config.out / "worlds")
     frames = open_frames(run_campaign(campaign, specs))
     agreement = {name: float(np.nanmean(read(frames, f"agreement_{name}"))) for name in ("depth", "semantic")}
     return {"frames": int(read(frames, "captured").all(axis=1).sum()), "scenes": len(specs), "agreement": agreement}
@@ -148,13 +148,9 @@ def _judged(config: LoopConfig, index: int) -> list[Record]:
 def _probe_frames(config: LoopConfig, folder: Path, specs: Sequence[SceneSpec]) -> tuple[np.ndarray, np.ndarray]:
     """(N, h, w, 3) uint8 before and after: each candidate's middle frame, translated as training frames are."""
     probes = [acquire.probe_of(spec, config.probe_size_m) for spec in specs]
-    fly(config, folder, probes, config.probe_px)
-    frames = open_frames(folder / "frames.zarr")
+    fly(config, folder, probes, config.probe_px, most_frames=1)
     store = zarr.open_group(translated(config, folder / "frames.zarr", folder / "translations"), mode="r")
-    ids = read(frames, "scene_id")
-    middle = [int(np.median(np.flatnonzero(ids == probe.scene_id))) for probe in probes]
-    before, after = (read(store, f"{phase}_rgb")[middle] for phase in ("before", "after"))
-    return before, after
+    return read(store, "before_rgb"), read(store, "after_rgb")
 
 
 def target_crops(target: Target, config: LoopConfig, most: int = 96) -> tuple[np.ndarray, np.ndarray]:

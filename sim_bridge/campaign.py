@@ -24,7 +24,8 @@ from tqdm import tqdm
 from sim_bridge.airsim.client import Client, connect
 from sim_bridge.capture import capture_frames, load_scene
 from sim_bridge.errors import InputError, SimulatorGone, StaleFrame
-from sim_bridge.flight import plan_survey
+from sim_bridge.flight import Heights, plan_survey
+from sim_bridge.frames import CameraPose
 from sim_bridge.spec import SceneSpec, check, to_json
 from sim_bridge.store import create_store, done_units, open_frames, write_unit
 from sim_bridge.workers import (
@@ -48,6 +49,8 @@ class CampaignConfig:
     height: int = 512
     overlap: float = 0.1
     """Least share of a frame that its neighbour also sees."""
+    most_frames: int = 0
+    """Most frames of a scene, evenly spread over its survey; 0 flies all of it."""
     unit_frames: int = 16
     """Most frames a unit (one shard, one write): what a kill may cost, and what a worker holds in memory."""
     workers: int = 2
@@ -113,12 +116,16 @@ class Job:
 def plan_campaign(config: CampaignConfig, specs: Sequence[SceneSpec]) -> Plan:
     """Units of a campaign. Raises InputError for settings or scenes that cannot be flown."""
     _check(config, specs)
-    counts = tuple(
-        len(plan_survey(spec.layout.size_m, spec.view, config.width, config.height, config.overlap, _flat))
-        for spec in specs
-    )
+    counts = tuple(len(scene_poses(config, spec, _flat)) for spec in specs)
     segments = math.ceil(max(counts) / config.unit_frames)
     return Plan(counts, math.ceil(max(counts) / segments), segments)
+
+
+def scene_poses(config: CampaignConfig, spec: SceneSpec, heights: Heights) -> tuple[CameraPose, ...]:
+    """Poses at which a scene is seen: its survey, thinned evenly to `most_frames`."""
+    poses = plan_survey(spec.layout.size_m, spec.view, config.width, config.height, config.overlap, heights)
+    count = min(config.most_frames or len(poses), len(poses))
+    return tuple(poses[(2 * i + 1) * len(poses) // (2 * count)] for i in range(count))
 
 
 def run_campaign(config: CampaignConfig, specs: Sequence[SceneSpec], executor: Executor | None = None) -> Path:
@@ -172,8 +179,7 @@ def capture_unit(job: Job, address: str | None) -> int:
     if job.unit in done_units(config.store):
         return job.frames
     scene = load_scene(build_package(config.worlds, job.spec))
-    poses = plan_survey(job.spec.layout.size_m, job.spec.view, config.width, config.height, config.overlap,
-                        scene.package.world.height_at)[job.first:job.last]
+    poses = scene_poses(config, job.spec, scene.package.world.height_at)[job.first:job.last]
     for left in reversed(range(config.attempts)):
         try:
             with _simulator(config, address) as client:
@@ -226,7 +232,8 @@ def _executor(config: CampaignConfig, given: Executor | None, jobs: Sequence[Job
 
 def _prepare(config: CampaignConfig, specs: Sequence[SceneSpec], plan: Plan) -> None:
     """Make the store, or check that the one that is there is this campaign's."""
-    survey = {"width": config.width, "height": config.height, "overlap": config.overlap, "shard": plan.shard}
+    survey = {"width": config.width, "height": config.height, "overlap": config.overlap,
+              "most_frames": config.most_frames, "shard": plan.shard}
     wanted: dict[str, Any] = {"scenes": [to_json(spec) for spec in specs], "survey": survey}
     if not config.store.exists():
         create_store(config.store, plan.frames, plan.shard, config.height, config.width,
@@ -244,6 +251,8 @@ def _check(config: CampaignConfig, specs: Sequence[SceneSpec]) -> None:
     for name in ("width", "height", "unit_frames", "workers", "attempts", "samples"):
         if getattr(config, name) < 1:
             raise InputError(f"{name} is {getattr(config, name)}: expected 1 or more")
+    if config.most_frames < 0:
+        raise InputError(f"most_frames is {config.most_frames}: expected 1 or more, or 0 for all")
     for address in config.simulators:
         parse_address(address)
     for spec in specs:

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim_bridge.campaign import CampaignConfig, plan_campaign, run_campaign
+from sim_bridge.campaign import CampaignConfig, plan_campaign, run_campaign, scene_poses
 from sim_bridge.errors import InputError, MageError, SimulatorError, SimulatorGone
 from sim_bridge.spec import Fire, Layout, SceneSpec, View
 from sim_bridge.store import FIELDS, done_units, open_frames, read
@@ -81,6 +82,20 @@ def test_bad_settings_are_named(tmp_path: Path, config: CampaignConfig, says: st
     with pytest.raises(InputError, match=says):
         run_campaign(replace(config, out=tmp_path), SPECS)
     assert not list(tmp_path.iterdir())
+
+
+def flat(x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return np.zeros(np.broadcast(x, y).shape)
+
+
+@given(st.integers(1, 12))
+def test_a_thinned_survey_is_spread_over_the_whole_one(most: int) -> None:
+    spec = SceneSpec(layout=Layout(size_m=300), view=View(gsd_m=0.5, off_nadir_deg=0))
+    whole, some = (scene_poses(CampaignConfig(Path("x"), 200, 200, 0.0, n), spec, flat) for n in (0, most))
+    order = [next(i for i, pose in enumerate(whole) if pose.same_as(one)) for one in some]
+    assert len(whole) == 9 and len(some) == min(most, 9) and order == sorted(set(order))
+    if most == 1:
+        assert (some[0].position.east, some[0].position.north) == (0, 0)
 
 
 def test_no_scenes_or_impossible_ones_are_named(tmp_path: Path) -> None:
