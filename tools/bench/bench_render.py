@@ -19,6 +19,7 @@ from sim_bridge.spec import Layout, Light, SceneSpec, View
 from sim_bridge.world.build import build_world
 from sim_bridge.world.model import Aftermath
 from sim_bridge.world.package import Package
+from tools.bench.row import row
 
 F32 = npt.NDArray[np.float32]
 SIZE_PX = 512
@@ -57,20 +58,14 @@ def _view_rows(name: str, scene: Scene, pose: CameraPose, camera: Intrinsics) ->
     for _ in range(RUNS):
         frames.append(_seconds(lambda: _frame(scene, pose, camera, light)))
         bare.append(_seconds(lambda: _bare(scene, origins, primary, shadow, toward)))
-    rate, share = 1 / np.array(frames), np.array(frames) / np.array(bare)
+    rate, share = [1 / s for s in frames], [s / b for s, b in zip(frames, bare, strict=True)]
     rays = len(primary) * len(origins) * 2 / float(np.median(bare)) / 1e6
     return [
-        _row(f"render 512x512 rgb+depth+semantic, {name}", rate, "frames/s", f"bare Embree {rays:.1f} M rays/s",
-             f">= {LEAST_FRAMES_PER_S:g}", float(np.median(rate)) >= LEAST_FRAMES_PER_S),
-        _row(f"render over bare Embree (4 primary + 4 shadow), {name}", share, "ratio", "bare Embree, same view",
-             f"<= {MOST_OF_BARE:g}", float(np.median(share)) <= MOST_OF_BARE),
+        row(f"render 512x512 rgb+depth+semantic, {name}", rate, "frames/s", f"bare Embree {rays:.1f} M rays/s",
+            least=LEAST_FRAMES_PER_S),
+        row(f"render over bare Embree (4 primary + 4 shadow), {name}", share, "ratio", "bare Embree, same view",
+            most=MOST_OF_BARE),
     ]
-
-
-def _row(name: str, values: npt.NDArray[np.float64], unit: str, against: str, bar: str, met: bool) -> dict[str, Any]:
-    spread = f"{values.min():.3g} to {values.max():.3g}"
-    return {"name": name, "value": float(np.median(values)), "unit": unit, "spread": spread, "against": against,
-            "bar": bar, "met": met}
 
 
 def _frame(scene: Scene, pose: CameraPose, camera: Intrinsics, light: Light) -> npt.NDArray[np.uint8]:
