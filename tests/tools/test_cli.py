@@ -28,7 +28,7 @@ def tif(path, bands=3, dtype="uint8", size=64):
     return path
 
 
-def check_refused(result, *parts):
+def checks(result, *parts):
     """One line on standard error that says all of `parts`, exit code 2, no traceback."""
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     assert result.returncode == 2, result.stderr
@@ -50,31 +50,31 @@ def test_every_command_explains_itself(name):
 
 
 def test_unknown_command():
-    check_refused(mage("fly"), "'fly' is not a command", "serve, capture")
+    checks(mage("fly"), "'fly' is not a command", "serve, capture")
 
 
 def test_unknown_key_in_a_config(tmp_path):
     config = tmp_path / "run.toml"
     config.write_text("scenez = 3\n")
-    check_refused(mage("loop", config), config, "'scenez' is not known", "scenes")
+    checks(mage("loop", config), config, "'scenez' is not known", "scenes")
     config.write_text("[campaign]\noutt = 'x'\n")
-    check_refused(mage("capture", config), "'outt' is not known")
-    check_refused(mage("train", tmp_path / "none.toml"), "none.toml cannot be read")
+    checks(mage("capture", config), "'outt' is not known")
+    checks(mage("train", tmp_path / "none.toml"), "none.toml cannot be read")
 
 
 def test_unknown_axis_of_the_space(tmp_path):
     config = tmp_path / "run.toml"
     config.write_text(f'out = "{tmp_path / "run"}"\n[space]\n"layout.desnity" = [0, 1]\n')
-    check_refused(mage("loop", config), "desnity")
+    checks(mage("loop", config), "desnity")
 
 
 def test_folders_of_images_that_are_missing_or_empty(tmp_path):
     config = tmp_path / "run.toml"
     config.write_text(f'out = "{tmp_path / "run"}"\n')
-    check_refused(mage("loop", config, "--target", tmp_path / "nowhere"), tmp_path / "nowhere", "is not a folder")
+    checks(mage("loop", config, "--target", tmp_path / "nowhere"), tmp_path / "nowhere", "is not a folder")
     (tmp_path / "empty").mkdir()
     assert not (tmp_path / "run").exists()
-    check_refused(mage("map", "--pairs", tmp_path / "empty", "--model", tmp_path, "-o", tmp_path / "o"), "holds no images")
+    checks(mage("map", "--pairs", tmp_path / "empty", "--model", tmp_path, "-o", tmp_path / "o"), "holds no images")
 
 
 def test_rasters_that_cannot_be_mapped(tmp_path):
@@ -84,12 +84,12 @@ def test_rasters_that_cannot_be_mapped(tmp_path):
     cases = {cut: "cannot be read", tif(tmp_path / "one.tif", 1): "has 1 band(s): expected 3",
              tif(tmp_path / "deep.tif", 3, "uint16"): "is uint16: expected uint8"}
     for path, message in cases.items():
-        check_refused(mage("map", "--pre", path, "--post", good, "--model", tmp_path, "-o", tmp_path / "o"), path, message)
+        checks(mage("map", "--pre", path, "--post", good, "--model", tmp_path, "-o", tmp_path / "o"), path, message)
 
 
 def test_a_folder_that_is_no_model(tmp_path):
     good = tif(tmp_path / "good.tif")
-    check_refused(mage("map", "--pre", good, "--post", good, "--model", tmp_path, "-o", tmp_path / "o"), tmp_path, "expected")
+    checks(mage("map", "--pre", good, "--post", good, "--model", tmp_path, "-o", tmp_path / "o"), tmp_path, "expected")
 
 
 def test_port_in_use(tmp_path):
@@ -97,7 +97,7 @@ def test_port_in_use(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        check_refused(mage("serve", "--world-root", tmp_path, "--port", port), port, "in use")
+        checks(mage("serve", "--world-root", tmp_path, "--port", port), port, "in use")
 
 
 def test_simulator_that_is_not_there(tmp_path):
@@ -107,7 +107,7 @@ def test_simulator_that_is_not_there(tmp_path):
     config = tmp_path / "campaign.toml"
     config.write_text(f'scenes = 1\n[campaign]\nout = "{tmp_path / "frames.zarr"}"\nwidth = 64\nheight = 64\n'
                       '[space]\n"layout.size_m" = [120, 121]\n')
-    check_refused(mage("capture", config, "--simulator", f"127.0.0.1:{port}"), f"127.0.0.1:{port}")
+    checks(mage("capture", config, "--simulator", f"127.0.0.1:{port}"), f"127.0.0.1:{port}")
 
 
 def test_a_served_simulator_captures_for_a_second_process(tmp_path):
