@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -21,7 +22,8 @@ def fit(config: tyro.conf.Positional[Path]) -> None:
     print(f"pipeline: {fit_realism(from_table(RealismConfig, table, str(config)))}")
 
 
-def apply(frames: Path, pipeline: Path, out: Path, seed: int = 0) -> None:
+def apply(frames: Path, pipeline: Path, out: Path, seed: int = 0, strength: float = 1.0,
+          acquisitions: Literal["shared", "per_phase"] = "shared") -> None:
     """Translate every frame of a store; labels stay true, so they are not copied.
 
     Args:
@@ -29,6 +31,9 @@ def apply(frames: Path, pipeline: Path, out: Path, seed: int = 0) -> None:
         pipeline: Folder that `mage realism fit` wrote.
         out: Translation store to write.
         seed: Seed of the sensor noise and of the diffusion.
+        strength: 0 leaves the frames as they are, 1 moves them all the way.
+        acquisitions: shared moves before and after alike; per_phase moves each to its own acquisition of the target, as
+            the loop does.
     """
     from domain.pipeline import RealismPipeline
     from domain.translate import translate_store
@@ -36,7 +41,8 @@ def apply(frames: Path, pipeline: Path, out: Path, seed: int = 0) -> None:
 
     if not (pipeline / "model_index.json").is_file():
         raise InputError(f"{pipeline} is not a realism pipeline: expected the folder that `mage realism fit` wrote")
-    print(f"translated: {translate_store(frames, RealismPipeline.from_pretrained(pipeline), out, seed=seed)}")
+    moved = translate_store(frames, RealismPipeline.from_pretrained(pipeline), out, seed, strength, acquisitions)
+    print(f"translated: {moved}")
 
 
 def main(argv: list[str]) -> None:
