@@ -56,7 +56,7 @@ def address(worlds: Path) -> Iterator[str]:
     simulator.process.kill()
 
 
-def same(one: Path, other: Path) -> None:
+def check_same(one: Path, other: Path) -> None:
     for name in (*FIELDS, "captured"):
         if name != "time":
             np.testing.assert_array_equal(read(open_frames(one), name), read(open_frames(other), name), err_msg=name)
@@ -138,7 +138,7 @@ def test_a_running_simulator_and_threads_give_the_same_frames(
         undisturbed: Path, settings: Callable[[Path], CampaignConfig], address: str, tmp_path: Path) -> None:
     config = replace(settings(tmp_path), simulators=(address,))
     with ThreadPoolExecutor(1) as pool:
-        same(run_campaign(config, SPECS, pool), undisturbed)
+        check_same(run_campaign(config, SPECS, pool), undisturbed)
 
 
 def test_a_simulator_of_another_size_is_named(settings: Callable[[Path], CampaignConfig], address: str,
@@ -227,7 +227,7 @@ def test_a_killed_campaign_leaves_no_process_and_resumes(
     assert 0 < len(done) < 8
     files = {file: file.stat().st_mtime_ns for unit in done for file in (tmp_path / "frames.zarr").rglob(f"c/{unit}/**")
              if file.is_file()}
-    same(run_campaign(by_ones(tmp_path), SPECS), undisturbed)
+    check_same(run_campaign(by_ones(tmp_path), SPECS), undisturbed)
     assert all(file.stat().st_mtime_ns == stamp for file, stamp in files.items())
 
 
@@ -241,4 +241,4 @@ def test_killed_simulators_and_workers_are_replaced(
     chosen[0].kill()
     assert len(done_units(tmp_path / "frames.zarr")) < 8
     assert campaign.wait(120) == 0
-    same(tmp_path / "frames.zarr", undisturbed)
+    check_same(tmp_path / "frames.zarr", undisturbed)

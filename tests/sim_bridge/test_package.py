@@ -162,7 +162,7 @@ def test_package_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         write_package(tmp_path / "root", SPEC, world, tiny_aftermath(world))
 
 
-def refused(folder: Path, pattern: str) -> None:
+def check_refused(folder: Path, pattern: str) -> None:
     with pytest.raises(InputError, match=pattern) as caught:
         read_package(folder)
     assert "\n" not in str(caught.value)
@@ -178,7 +178,7 @@ def test_missing_truncated_and_scrambled_files_are_named(folder: Path, tmp_path:
         (copy / name).unlink()
         if broken is not None:
             (copy / name).write_bytes(broken)
-        refused(copy, name.rpartition("/")[2])
+        check_refused(copy, name.rpartition("/")[2])
         shutil.rmtree(copy)
 
 
@@ -196,13 +196,13 @@ def test_missing_truncated_and_scrambled_files_are_named(folder: Path, tmp_path:
 def test_wrong_values_in_world_json_are_named(folder: Path, change: dict[str, object], pattern: str) -> None:
     document = json.loads((folder / "world.json").read_text()) | change
     (folder / "world.json").write_text(json.dumps(document))
-    refused(folder, pattern)
+    check_refused(folder, pattern)
 
 
 def test_unknown_material_of_a_mesh_is_named(folder: Path) -> None:
     path = folder / "after.glb"
     path.write_bytes(path.read_bytes().replace(b'"flood_water"', b'"unobtainium"'))
-    refused(folder, "unobtainium")
+    check_refused(folder, "unobtainium")
 
 
 @pytest.mark.parametrize("hazard", [Flood(stage_m=3.0), Earthquake(magnitude=7.8, epicentre_distance_km=2.0), Fire()])
