@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTED := $(VENV)/.ready-tests
 TARGET ?=
 RUN ?= runs/demo
 
@@ -11,13 +12,13 @@ RUN ?= runs/demo
 demo: $(READY)
 	$(BIN)/mage loop configs/demo.toml --out $(RUN) $(if $(TARGET),--target "$(TARGET)")
 
-test: $(READY) lint
+test: $(TESTED) lint
 	$(BIN)/python -m pytest -q -m "not slow"
 
-test-slow: $(READY)
+test-slow: $(TESTED)
 	$(BIN)/python -m pytest -q -m slow
 
-lint: $(READY)
+lint: $(TESTED)
 	$(BIN)/ruff check sim_bridge domain learn tools tests
 	$(BIN)/mypy
 
@@ -34,6 +35,11 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $(READY)
+
+# Only tests install the extra `cityengine`: Esri's runtime is free for personal, educational and non-commercial use.
+$(TESTED): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,cityengine]"
+	@touch $(TESTED)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import qmc, rankdata
 
-from sim_bridge.spec import SceneSpace, SceneSpec, from_json, to_json
+from sim_bridge.space import SceneSpace
+from sim_bridge.spec import SceneSpec, from_json, to_json
 
 F64 = npt.NDArray[np.float64]
 

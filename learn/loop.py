@@ -25,7 +25,7 @@ from learn.target import Target, find_target
 from sim_bridge.config import to_table
 from sim_bridge.errors import InputError
 from sim_bridge.imagery import find_pairs
-from sim_bridge.spec import space_from_json
+from sim_bridge.space import space_from_json
 
 
 @dataclass(frozen=True)

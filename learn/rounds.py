@@ -17,7 +17,8 @@ from sim_bridge.campaign import CampaignConfig, run_campaign
 from sim_bridge.config import from_table
 from sim_bridge.errors import InputError
 from sim_bridge.imagery import find_pairs, read_rgb
-from sim_bridge.spec import SceneSpec, space_from_json
+from sim_bridge.space import space_from_json
+from sim_bridge.spec import SceneSpec
 from sim_bridge.store import open_frames, read
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from learn import acquire
 from learn.ledger import Record
-from sim_bridge.spec import space_from_json
+from sim_bridge.space import space_from_json
 from sim_bridge.store import open_frames, read
 
 if TYPE_CHECKING:

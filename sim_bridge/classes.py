@@ -52,6 +52,9 @@ LAND_USE = (
     Entry(6, "forest", (40, 110, 60)),
     Entry(7, "water", (60, 120, 210)),
     Entry(8, "vacant", (170, 150, 130)),
+    Entry(9, "industrial", (150, 130, 170)),
+    Entry(10, "agriculture", (190, 170, 70)),
+    Entry(11, "public", (240, 210, 140)),
 )
 """Use of the parcel that a pixel belongs to (array `land_use`)."""
 

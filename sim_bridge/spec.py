@@ -1,4 +1,4 @@
-"""SceneSpec: what can be asked for; SceneSpace: the ranges it is drawn from.
+"""SceneSpec: what can be asked for (`space.SceneSpace`: the ranges it is drawn from).
 
 A spec is a frozen value that travels as JSON. `scene_id` hashes all of it; `world_id` hashes what the geometry depends
 on, so that many views share one world. Numbers are quantised to 1/1000 (1 mm, 0.001 degree) before hashing.
@@ -9,27 +9,27 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from sim_bridge.errors import InputError
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same spec would give another world."""
 
 Season = Literal["spring", "summer", "autumn", "winter"]
 
 
+Settlement = Literal["suburb", "town", "rural", "village", "old_town", "industrial", "coastal", "riverside"]
+
+
 @dataclass(frozen=True)
 class Layout:
-    """A procedural place."""
+    """A procedural place; of a real one (`Place`), only what its source does not say."""
 
-    settlement: Literal["suburb", "town", "rural"] = "suburb"
-    street_pattern: Literal["curved", "grid"] = "curved"
+    settlement: Settlement = "suburb"
+    street_pattern: Literal["curved", "grid", "organic"] = "curved"
     size_m: float = 500.0
     density: float = 0.7
     """Share of parcels that carry a building, 0 to 1."""
@@ -43,9 +43,34 @@ class Layout:
     """0: green lawns and meadows; 1: straw and bare soil."""
     relief_m: float = 12.0
     """Height between the lowest and the highest ground."""
-    water: Literal["none", "pond", "river"] = "none"
+    water: Literal["none", "pond", "river", "sea"] = "none"
     origin_lat_deg: float = 38.47
     origin_lon_deg: float = -122.72
+
+
+@dataclass(frozen=True)
+class Place:
+    """A real place that takes the procedural one's place. `file` is where its source lies on this machine; ids
+    hash the SHA-256 of its content instead (`SceneSpec.sources`)."""
+
+    kind: Literal["procedural", "osm", "ems", "cityjson", "mesh"] = "procedural"
+    file: str = ""
+    lat_deg: float = 0.0
+    """Centre of the square that is cut out; 0, 0 takes the centre of the source's buildings."""
+    lon_deg: float = 0.0
+    materials: str = ""
+    """mesh: TOML file that maps material names to classes."""
+
+
+@dataclass(frozen=True)
+class RulePackage:
+    """A CityEngine rule package (.rpk) that grows the buildings of one use out of their footprints."""
+
+    file: str
+    use: str = "*"
+    """`Building.use` it serves; * serves all."""
+    attributes: tuple[tuple[str, float | str | bool], ...] = ()
+    """CGA attributes, in the order of their names."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +84,11 @@ class NoHazard:
 class Flood:
     kind: Literal["flood"] = "flood"
     stage_m: float = 2.0
-    """Rise of the water above its normal level."""
+    """Rise of the water above its normal level; not used if it rains."""
+    rain_mm: float = 0.0
+    """Rain that runs off over the relief and gathers in its hollows; 0: the river or the sea rises instead."""
+    recession: float = 0.0
+    """0: seen at the peak; 1: the water is back in its bed and has left mud and wet marks."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +99,10 @@ class Earthquake:
     epicentre_distance_km: float = 8.0
     epicentre_azimuth_deg: float = 45.0
     depth_km: float = 8.0
+    vs30_ms: float = 400.0
+    """Mean shear-wave velocity of the upper 30 m of ground: rock is fast, mud is slow."""
+    code: Literal["pre", "low", "moderate", "high"] = "moderate"
+    """Seismic design level of HAZUS that most buildings were built to."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +114,42 @@ class Fire:
     wind_from_deg: float = 45.0
     hours: float = 6.0
     """How long it burns before the second picture is taken."""
+    fuel_moisture: float = 0.06
+    """Of dead fine fuel, share of dry mass."""
+    out_hours: float = 48.0
+    """After how many hours the fire is out everywhere: a later picture shows no smoke."""
 
 
-Hazard = NoHazard | Flood | Earthquake | Fire
-HAZARDS: dict[str, type[NoHazard] | type[Flood] | type[Earthquake] | type[Fire]] = {
-    "none": NoHazard, "flood": Flood, "earthquake": Earthquake, "fire": Fire,
+@dataclass(frozen=True)
+class Wind:
+    kind: Literal["wind"] = "wind"
+    gust_ms: float = 50.0
+    """Three-second gust at 10 m over open ground."""
+    wind_from_deg: float = 180.0
+
+
+@dataclass(frozen=True)
+class Tsunami:
+    kind: Literal["tsunami"] = "tsunami"
+    height_m: float = 5.0
+    """Of the water above the normal level, at the shore."""
+    recession: float = 1.0
+    """0: seen at the highest water; 1: after it has gone."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The grades that the place's source carries (Copernicus EMS), drawn as a hazard of one kind leaves them."""
+
+    kind: Literal["replay"] = "replay"
+    event: Literal["earthquake", "flood", "fire"] = "earthquake"
+
+
+Hazard = NoHazard | Flood | Earthquake | Fire | Wind | Tsunami | Replay
+HAZARDS: dict[str, type[NoHazard] | type[Flood] | type[Earthquake] | type[Fire] | type[Wind] | type[Tsunami]
+              | type[Replay]] = {
+    "none": NoHazard, "flood": Flood, "earthquake": Earthquake, "fire": Fire, "wind": Wind, "tsunami": Tsunami,
+    "replay": Replay,
 }
 
 
@@ -122,6 +186,8 @@ class SceneSpec:
 
     seed: int = 0
     layout: Layout = field(default_factory=Layout)
+    place: Place = field(default_factory=Place)
+    rules: tuple[RulePackage, ...] = ()
     hazard: Hazard = field(default_factory=NoHazard)
     season_before: Season = "summer"
     season_after: Season = "summer"
@@ -129,17 +195,21 @@ class SceneSpec:
     light_before: Light = field(default_factory=Light)
     light_after: Light = field(default_factory=Light)
     sources: tuple[str, ...] = ()
-    """SHA-256 of every file that the place is built from; empty for procedural places."""
+    """SHA-256 of every file that the place is built from, rule packages included, in the order in which the spec names
+    them (`world.places.with_sources` fills it in); empty for procedural places."""
 
     @property
     def scene_id(self) -> str:
-        return _digest(to_json(self))
+        return _digest(_without_paths(to_json(self)))
 
     @property
     def world_id(self) -> str:
-        whole = to_json(self)
-        parts = ("seed", "layout", "hazard", "season_before", "season_after", "sources")
+        whole = _without_paths(to_json(self))
+        parts = ("seed", "layout", "place", "rules", "hazard", "season_before", "season_after", "sources")
         return _digest({**{name: whole[name] for name in parts}, "generator": GENERATOR_VERSION})
+
+
+PARTS: dict[str, type] = {"layout": Layout, "place": Place, "view": View, "light_before": Light, "light_after": Light}
 
 
 def to_json(spec: SceneSpec) -> dict[str, Any]:
@@ -157,9 +227,11 @@ def from_json(value: Mapping[str, Any]) -> SceneSpec:
     if kind not in HAZARDS:
         raise InputError(f"hazard.kind is {kind!r}: expected one of {', '.join(HAZARDS)}")
     parts: dict[str, Any] = {"hazard": _build(HAZARDS[kind], hazard, "hazard")}
-    for name, kind_of in (("layout", Layout), ("view", View), ("light_before", Light), ("light_after", Light)):
+    for name, kind_of in PARTS.items():
         if name in given:
             parts[name] = _build(kind_of, given.pop(name), name)
+    if "rules" in given:
+        parts["rules"] = tuple(_rule(rule) for rule in given.pop("rules"))
     if "sources" in given:
         given["sources"] = tuple(given["sources"])
     spec = _build(SceneSpec, {**given, **parts}, "scene")
@@ -172,9 +244,12 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "layout.size_m": (100, 2000), "layout.density": (0, 1), "layout.tree_density": (0, 1),
     "layout.flat_roof_share": (0, 1), "layout.hip_roof_share": (0, 1), "layout.dark_roof_share": (0, 1),
     "layout.dryness": (0, 1), "layout.relief_m": (0, 200), "layout.origin_lat_deg": (-85, 85),
-    "layout.origin_lon_deg": (-180, 180), "hazard.stage_m": (0, 20), "hazard.magnitude": (4, 9),
+    "layout.origin_lon_deg": (-180, 180), "place.lat_deg": (-85, 85), "place.lon_deg": (-180, 180),
+    "hazard.stage_m": (0, 20), "hazard.rain_mm": (0, 1000), "hazard.recession": (0, 1),
+    "hazard.vs30_ms": (100, 2000), "hazard.fuel_moisture": (0.01, 0.4), "hazard.out_hours": (0, 240),
+    "hazard.gust_ms": (0, 120), "hazard.height_m": (0, 40), "hazard.magnitude": (4, 9),
     "hazard.epicentre_distance_km": (0, 200), "hazard.depth_km": (1, 50), "hazard.wind_speed_ms": (0, 50),
-    "hazard.hours": (0, 72), "view.gsd_m": (0.05, 10), "view.hfov_deg": (1, 120), "view.off_nadir_deg": (0, 60),
+    "hazard.hours": (0, 240), "view.gsd_m": (0.05, 10), "view.hfov_deg": (1, 120), "view.off_nadir_deg": (0, 60),
     "light_before.sun_elevation_deg": (5, 90), "light_after.sun_elevation_deg": (5, 90),
     "light_before.haze": (0, 1), "light_after.haze": (0, 1),
 }
@@ -189,113 +264,52 @@ def check(spec: SceneSpec) -> None:
             raise InputError(f"{path} is {value}: expected {low:g} to {high:g}")
 
 
-@dataclass(frozen=True)
-class Range:
-    """A number drawn uniformly from low to high."""
-
-    low: float
-    high: float
-
-    def at(self, u: float) -> float:
-        return self.low + u * (self.high - self.low)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few values, each as likely as its weight."""
-
-    options: tuple[Any, ...]
-    weights: tuple[float, ...] = ()
-
-    def at(self, u: float) -> Any:
-        weights = np.asarray(self.weights or (1.0,) * len(self.options), np.float64)
-        edges = np.cumsum(weights / weights.sum())
-        return self.options[min(int(np.searchsorted(edges, u, side="right")), len(self.options) - 1)]
+def _rule(value: Mapping[str, Any]) -> RulePackage:
+    """Rule package of a JSON table; its attributes are a table or, as `to_json` writes them, a list of pairs."""
+    given = dict(value)
+    attributes = given.pop("attributes", {})
+    pairs = attributes.items() if isinstance(attributes, Mapping) else attributes
+    rule = _build(RulePackage, given, "rules")
+    for name, entry in pairs:
+        if not isinstance(entry, int | float | str | bool):
+            raise InputError(f"rules.attributes.{name} is {entry!r}: expected a number, a text, true or false")
+    ordered = sorted((str(n), float(v) if isinstance(v, int) and not isinstance(v, bool) else v) for n, v in pairs)
+    assert isinstance(rule, RulePackage)
+    return RulePackage(rule.file, rule.use, tuple(ordered))
 
 
-@dataclass(frozen=True)
-class SceneSpace:
-    """What may vary: dotted field -> Range or Choice. A hazard's field is named by its kind: `fire.hours`.
-
-    `decode` maps a point of the unit cube to a spec, so that random, Sobol and model-driven proposals share one space.
-    Fields of hazards other than the chosen one are ignored at that point.
-    """
-
-    axes: Mapping[str, Range | Choice]
-    base: SceneSpec = field(default_factory=SceneSpec)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self.axes))
-
-    def decode(self, point: Sequence[float] | npt.NDArray[np.float64], seed: int) -> SceneSpec:
-        """Spec at a point of [0, 1]^len(names), axes in the order of `names`."""
-        if len(point) != len(self.names):
-            raise InputError(f"point has {len(point)} coordinates: expected {len(self.names)}, one for each axis")
-        values = {name: self.axes[name].at(float(u)) for name, u in zip(self.names, point, strict=True)}
-        hazard = HAZARDS[str(values.pop("hazard.kind", self.base.hazard.kind))]
-        parts: dict[str, dict[str, Any]] = {}
-        whole: dict[str, Any] = {"seed": seed}
-        for name, value in values.items():
-            part, _, leaf = name.rpartition(".")
-            (parts.setdefault(part, {}) if part else whole)[leaf] = value
-        own = self.base.hazard if isinstance(self.base.hazard, hazard) else hazard()
-        whole["hazard"] = replace(own, **parts.pop(own.kind, {}))
-        for other in HAZARDS:
-            parts.pop(other, None)
-        for part, leaves in parts.items():
-            whole[part] = replace(getattr(self.base, part), **leaves)
-        return from_json(to_json(replace(self.base, **whole)))
-
-
-_PARTS: dict[str, type] = {"layout": Layout, "view": View, "light_before": Light, "light_after": Light,
-                           "flood": Flood, "earthquake": Earthquake, "fire": Fire}
-_WHOLE = ("season_before", "season_after")
-AXES = ("hazard.kind", *_WHOLE, *(
-    f"{part}.{f.name}" for part, kind in _PARTS.items() for f in fields(kind) if f.name != "kind"
-))
-"""Every field that a SceneSpace may vary."""
-
-
-def space_from_json(value: Mapping[str, Any]) -> SceneSpace:
-    """SceneSpace of a JSON/TOML table: `[low, high]` is a Range, `{options = [...], weights = [...]}` a Choice."""
-    axes: dict[str, Range | Choice] = {}
-    for name, entry in value.items():
-        if name not in AXES:
-            raise InputError(f"space.{name} is not known: expected one of {', '.join(AXES)}")
-        if isinstance(entry, Mapping) and "options" in entry:
-            axes[name] = Choice(tuple(entry["options"]), tuple(entry.get("weights", ())))
-        elif isinstance(entry, Sequence) and len(entry) == 2 and not isinstance(entry, str):
-            axes[name] = Range(float(entry[0]), float(entry[1]))
-        else:
-            raise InputError(f"space.{name} is {entry!r}: expected [low, high] or {{options = [...]}}")
-    space = SceneSpace(axes)
-    space.decode([0.5] * len(axes), 0)
-    return space
+def _without_paths(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec's JSON without the paths of its sources: the same content elsewhere is the same place."""
+    place = {name: value for name, value in whole["place"].items() if name not in ("file", "materials")}
+    rules = [{name: value for name, value in rule.items() if name != "file"} for rule in whole["rules"]]
+    return {**whole, "place": place, "rules": rules}
 
 
 def _build(kind: type, value: Mapping[str, Any], where: str) -> Any:
-    known = {f.name: f for f in fields(kind)}
+    known = {f.name for f in fields(kind)}
     for name in value:
         if name not in known:
             raise InputError(f"{where}.{name} is not known: expected one of {', '.join(known)}")
     for name, entry in value.items():
         default = getattr(kind(), name)
         number = isinstance(default, float) and isinstance(entry, int | float) and not isinstance(entry, bool)
-        if not number and type(entry) is not type(default) and not (name == "hazard"):
+        if not number and type(entry) is not type(default) and name != "hazard":
             raise InputError(f"{where}.{name} is {entry!r}: expected {type(default).__name__}")
-        _check_literal(known[name].type, entry, f"{where}.{name}")
+        _check_literal(entry, f"{where}.{name}")
     return kind(**{name: float(v) if isinstance(getattr(kind(), name), float) else v for name, v in value.items()})
 
 
 _CHOICES = {
-    "settlement": ("suburb", "town", "rural"), "street_pattern": ("curved", "grid"), "water": ("none", "pond", "river"),
+    "settlement": ("suburb", "town", "rural", "village", "old_town", "industrial", "coastal", "riverside"),
+    "street_pattern": ("curved", "grid", "organic"), "water": ("none", "pond", "river", "sea"),
+    "place.kind": ("procedural", "osm", "ems", "cityjson", "mesh"), "code": ("pre", "low", "moderate", "high"),
+    "event": ("earthquake", "flood", "fire"),
     "season_before": ("spring", "summer", "autumn", "winter"), "season_after": ("spring", "summer", "autumn", "winter"),
 }
 
 
-def _check_literal(_type: object, entry: object, where: str) -> None:
-    options = _CHOICES.get(where.rpartition(".")[2])
+def _check_literal(entry: object, where: str) -> None:
+    options = _CHOICES.get(where, _CHOICES.get(where.rpartition(".")[2]))
     if options is not None and entry not in options:
         raise InputError(f"{where} is {entry!r}: expected one of {', '.join(options)}")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from learn.acquire import baseline_proposals
 from sim_bridge.errors import InputError
-from sim_bridge.spec import SceneSpec, from_json, space_from_json
+from sim_bridge.space import space_from_json
+from sim_bridge.spec import SceneSpec, from_json
 
 _KEYS = ("scene", "space", "scenes", "seed", "strategy")
 

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.embedded import light as lights
+from sim_bridge.embedded import rays as kernels
 from sim_bridge.embedded import shading
 from sim_bridge.embedded.light import Band
+from sim_bridge.embedded.rays import Rays
 from sim_bridge.embedded.scene import Drawn, Phase, Scene
-from sim_bridge.embedded.shading import Illumination, Look, Rays
+from sim_bridge.embedded.shading import Illumination, Look
 from sim_bridge.embedded.textures import atlas
 from sim_bridge.errors import InputError
 from sim_bridge.frames import CameraPose, Intrinsics
@@ -99,8 +101,8 @@ def _render_rows(shot: _Shot, first: int, last: int, out: Rendered) -> None:
     edge = np.zeros(pixels.size, np.bool_)
     if shot.side > 1:
         key = np.empty(pixels.size, np.int64)
-        shading.identify(shot.drawn.surface, shot.drawn.soft, rays, key)
-        shading.mark_edges(key, rays.point, rays.normal, width, 1.5 * shot.pixel_m, edge)
+        kernels.identify(shot.drawn.surface, shot.drawn.soft, rays, key)
+        kernels.mark_edges(key, rays.point, rays.normal, width, 1.5 * shot.pixel_m, edge)
     total = np.zeros(((last - first) * width, 3), np.float32)
     plain = np.full(pixels.size, -1, np.int32)
     plain[own] = np.where(edge[own], -1, np.arange(len(total)))
@@ -126,13 +128,13 @@ def _trace(shot: _Shot, pixels: I32, side: int) -> Rays:
     """Rays through a grid of side * side points in each pixel: what they hit, and whether the sun reaches it."""
     camera, count = shot.camera, pixels.size * side * side
     directions = np.empty((count, 3), np.float32)
-    shading.aim(shot.rotation, (camera.focal_px, camera.width, camera.height), pixels, side, directions)
+    kernels.aim(shot.rotation, (camera.focal_px, camera.width, camera.height), pixels, side, directions)
     found = shot.drawn.embree.run(np.tile(shot.origin, (count, 1)), directions, query="INTERSECT", output=True)
     rays = Rays(found["tfar"], found["primID"], np.empty((count, 3), np.float32), found["Ng"], found["u"], found["v"],
                 np.empty(count, np.uint16), np.empty(count, np.bool_))
-    shading.resolve(shot.drawn.surface, shot.origin, directions, rays)
+    kernels.resolve(shot.drawn.surface, shot.origin, directions, rays)
     starts, index = np.empty((count, 3), np.float32), np.empty(count, np.int32)
-    sunward = shading.sunward(rays, shot.light.toward_sun, starts, index)
+    sunward = kernels.sunward(rays, shot.light.toward_sun, starts, index)
     blocked = shot.drawn.embree.run(starts[:sunward], shot.light.toward_sun[None, :], query="OCCLUDED")
     rays.lit[index[:sunward]] = blocked < 0
     return rays

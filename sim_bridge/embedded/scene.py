@@ -12,7 +12,7 @@ import numpy.typing as npt
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from sim_bridge.embedded.shading import Surface
+from sim_bridge.embedded.rays import Surface
 from sim_bridge.world.materials import GROUND, TABLE
 from sim_bridge.world.model import Grid, Mesh, World
 from sim_bridge.world.package import Package

@@ -24,7 +24,7 @@ from sim_bridge.world.vehicles import vehicles_mesh
 from sim_bridge.world.yards import fence_mesh
 
 _PARTS = ("relief", "streets", "parcels", "buildings", "ground", "trees", "vehicles", "fences")
-_SCENE = ("seed", "layout", "hazard", "season_before", "season_after", "sources")
+_SCENE = ("seed", "layout", "place", "rules", "hazard", "season_before", "season_after", "sources")
 """Fields of a spec that `SceneSpec.world_id` hashes."""
 
 

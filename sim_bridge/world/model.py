@@ -112,6 +112,15 @@ class Building:
     wall_material: str
     yaw_deg: float
     """Direction of the long side, counter-clockwise from east."""
+    holes: tuple[tuple[tuple[float, float], ...], ...] = ()
+    """Courtyards: rings (x, y), clockwise, unclosed."""
+    storeys: int = 1
+    soft_storey: bool = False
+    """The ground floor is open (shops, parking) and weaker than what stands on it."""
+    custom: bool = False
+    """The geometry is imported or grown by a rule package: it is in `World.before` and cannot be rebuilt from this."""
+    guessed: tuple[str, ...] = ()
+    """Fields that the source of a real place did not tell, filled in plausibly."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,9 @@ class Tree:
     height_m: float
     crown_radius_m: float
     species: str
-    """broadleaf, conifer, hedge."""
+    """A name of `plants.SPECIES`."""
+    guessed: bool = False
+    """True if a real place's source did not name this tree."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +156,9 @@ class Street:
     line: tuple[tuple[float, float], ...]
     width_m: float
     kind: str
-    """primary, residential, cul_de_sac, track."""
+    """primary, residential, cul_de_sac, track, path, rail."""
+    bridge: bool = False
+    """It crosses water: its deck is in `World.static`."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +189,8 @@ class World:
     """Buildings, plants, vehicles, fences, pools: everything that a hazard may change."""
     scene: Mapping[str, object] = field(default_factory=dict)
     """The world part of the SceneSpec as JSON, for the record."""
+    source_grades: Mapping[int, int] = field(default_factory=dict)
+    """Grades 1-4 that the source of a real place gives to buildings, by id: what `spec.Replay` replays."""
 
     def height_at(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Terrain z (m) under points, on the very triangles that are drawn: each cell is cut from its south-west to
@@ -204,5 +219,6 @@ class Aftermath:
     """uint8 material index after the hazard, same grid as `World.ground`."""
     damage: tuple[BuildingDamage, ...]
     fields: Mapping[str, Grid] = field(default_factory=dict)
-    """Physical rasters: flood `depth_m`, earthquake `pga_g`, fire `arrival_min` (NaN where it never came)."""
+    """Physical rasters: flood `depth_m`, `flow_east_ms`, `flow_north_ms`; earthquake `pga_g`; fire `arrival_min` (NaN
+    where it never came), `smoke` (optical depth straight down, drawn over colour, never a label); wind `gust_ms`."""
     blocked_streets: tuple[int, ...] = ()

@@ -10,7 +10,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -40,7 +40,7 @@ from sim_bridge.world.model import (
     World,
 )
 
-VERSION = 1
+VERSION = 2
 """Version of the package's format; raised when a reader of the previous one would misread a package."""
 
 Array = npt.NDArray[Any]
@@ -98,12 +98,13 @@ def read_package(folder: Path) -> Package:
         _grid(_read_npy(folder / "terrain.npy"), grids["terrain"]),
         _grid(lookup[_read_png(folder / "ground_before.png", len(lookup))], grids["ground"]),
         land_use,
-        tuple(_record(Building, row, without="damage") for row in document["buildings"]),
+        tuple(_record(Building, row) for row in document["buildings"]),
         tuple(_record(Tree, row) for row in document["trees"]),
         tuple(_record(Vehicle, row) for row in document["vehicles"]),
         tuple(_record(Street, row) for row in document["streets"]),
         document["water_level_m"], _tuples(document["water"]),
         read_glb(folder / "static.glb"), read_glb(folder / "before.glb"), document["scene"],
+        {row["id"]: row["source_grade"] for row in document["buildings"] if row.get("source_grade") is not None},
     )
     aftermath = Aftermath(
         document["hazard"], read_glb(folder / "after.glb"),
@@ -144,7 +145,8 @@ def _document(spec: SceneSpec, world: World, aftermath: Aftermath) -> dict[str, 
         "rasters": {"terrain": _place(world.terrain), "ground": _place(world.ground),
                     "land_use": _place(world.land_use)},
         "fields": {name: _place(grid) for name, grid in aftermath.fields.items()},
-        "buildings": [{**asdict(building), "damage": damage[building.id]} for building in world.buildings],
+        "buildings": [{**asdict(building), "source_grade": world.source_grades.get(building.id),
+                       "damage": damage[building.id]} for building in world.buildings],
         "trees": [vars(tree) for tree in world.trees],
         "vehicles": [vars(vehicle) for vehicle in world.vehicles],
         "streets": [vars(street) for street in world.streets],
@@ -173,8 +175,9 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value
 
 
-def _record(kind: type[Any], row: Mapping[str, Any], without: str = "") -> Any:
-    return kind(**{name: _tuples(value) for name, value in row.items() if name != without})
+def _record(kind: type[Any], row: Mapping[str, Any]) -> Any:
+    """The value of a row, without what the row says beside it (damage, the source's grade)."""
+    return kind(**{f.name: _tuples(row[f.name]) for f in fields(kind) if f.name in row})
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learn import acquire as a
-from sim_bridge.spec import Choice, Range, SceneSpace
+from sim_bridge.space import Choice, Range, SceneSpace
 
 SPACE = SceneSpace({"hazard.kind": Choice(("none", "fire")), "layout.density": Range(0.1, 0.9),
                     "fire.hours": Range(1, 8)})

@@ -20,7 +20,7 @@ from learn.simulated import other_sensor
 from learn.target import Target, TargetFact, find_target
 from sim_bridge.config import from_table
 from sim_bridge.errors import InputError
-from sim_bridge.spec import space_from_json
+from sim_bridge.space import space_from_json
 
 SPACE = {"layout.size_m": [150, 250], "layout.density": [0.3, 0.9], "hazard.kind": {"options": ["fire", "flood"]}}
 NOWHERE = Target(TargetFact("real", "nowhere", 0, None), Path("nowhere"), None, False)

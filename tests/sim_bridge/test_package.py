@@ -183,7 +183,7 @@ def test_missing_truncated_and_scrambled_files_are_named(folder: Path, tmp_path:
 
 
 @pytest.mark.parametrize(("change", "pattern"), [
-    ({"version": 2}, "version 2 is newer than 1"),
+    ({"version": 3}, "version 3 is newer than 2"),
     ({"version": None}, "version"),
     ({"seed": "three"}, "seed: 'three' is not of type 'integer'"),
     ({"surprise": 1}, "surprise"),

@@ -11,7 +11,8 @@ import pytest
 from small_world import box, small_package
 
 from sim_bridge.embedded import light as lights
-from sim_bridge.embedded import shading, textures
+from sim_bridge.embedded import rays as kernels
+from sim_bridge.embedded import textures
 from sim_bridge.embedded.render import render
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.errors import InputError
@@ -43,7 +44,7 @@ def test_rays_are_those_of_frames() -> None:
     pose = look_at(ENU(0, 0, 0), 300.0, 30.0, 70.0, heading_deg=20.0)
     pixels = np.arange(64 * 48, dtype=np.int32)
     rays = np.empty((pixels.size * 4, 3), np.float32)
-    shading.aim(pose.rotation.astype(np.float32), (CAMERA.focal_px, 64, 48), pixels, 2, rays)
+    kernels.aim(pose.rotation.astype(np.float32), (CAMERA.focal_px, 64, 48), pixels, 2, rays)
     for k, offset in enumerate([(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)]):
         np.testing.assert_allclose(rays[k::4], pixel_rays(pose, CAMERA, offset), atol=1e-6)
 

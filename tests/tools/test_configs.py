@@ -9,7 +9,7 @@ from learn.loop import LoopConfig
 from learn.settings import TrainConfig, check
 from sim_bridge.campaign import CampaignConfig, plan_campaign
 from sim_bridge.config import from_table, load_config, load_table
-from sim_bridge.spec import space_from_json
+from sim_bridge.space import space_from_json
 from tools.experiments import VARIANTS, ExperimentConfig
 from tools.scenes import scenes_of
 
