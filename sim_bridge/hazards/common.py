@@ -10,17 +10,18 @@ import numpy.typing as npt
 import scipy.special
 import shapely
 
+from sim_bridge.classes import CLASS_ID
 from sim_bridge.spec import SceneSpec, Season
 from sim_bridge.world.covers import greenness
-from sim_bridge.world.materials import INDEX
+from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import Grid, Mesh, Tree, World
 from sim_bridge.world.plants import crown_material
 
 F64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
-_REBUILT = [INDEX[name] for name in ("crown_broadleaf", "crown_conifer", "crown_autumn", "hedge", "trunk")]
-_VEHICLE = [INDEX[name] for name in ("car_paint", "car_glass", "tent")]
+_REBUILT = [index for index, material in enumerate(TABLE) if material.semantic == CLASS_ID["tree"]]
+_VEHICLE = [index for index, material in enumerate(TABLE) if material.semantic == CLASS_ID["vehicle"]]
 
 
 def generator(world: World, purpose: int) -> np.random.Generator:

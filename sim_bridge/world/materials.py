@@ -111,6 +111,37 @@ TABLE: tuple[Material, ...] = (
     _m("vine_row", "grass", (0.098, 0.118, 0.052), 0.42, "leaf", 4, 0.20),
     _m("forest_floor", "bare", (0.105, 0.090, 0.058), 0.26, "soil", 7, 0.22),
     _m("grass_gold", "grass", (0.285, 0.214, 0.128), 0.38, "grass", 14, 0.14),
+    # crowns by species and season
+    _m("crown_light", "tree", (0.058, 0.110, 0.034), 0.45, "leaf", 5, 0.26),
+    _m("crown_fresh", "tree", (0.085, 0.150, 0.040), 0.50, "leaf", 6, 0.24),
+    _m("crown_yellow", "tree", (0.260, 0.190, 0.040), 0.46, "leaf", 6, 0.22),
+    _m("crown_red", "tree", (0.190, 0.062, 0.030), 0.42, "leaf", 6, 0.24),
+    _m("crown_blossom", "tree", (0.360, 0.300, 0.290), 0.50, "leaf", 4, 0.18),
+    _m("crown_olive", "tree", (0.085, 0.105, 0.062), 0.38, "leaf", 5, 0.24),
+    _m("crown_pine", "tree", (0.040, 0.070, 0.032), 0.36, "leaf", 4, 0.30),
+    _m("crown_palm", "tree", (0.060, 0.095, 0.035), 0.40, "leaf", 2, 0.20),
+    _m("crown_bush", "tree", (0.062, 0.098, 0.038), 0.42, "leaf", 3, 0.26),
+    _m("crown_bare", "tree", (0.150, 0.122, 0.098), 0.26, "noise", 3, 0.18),
+    # parts of buildings
+    _m("window", "building", (0.045, 0.055, 0.065), 0.06, "noise", 3, 0.10, surface=WALL),
+    _m("door", "building", (0.150, 0.105, 0.075), 0.20, "noise", 3, 0.06, surface=WALL),
+    _m("garage_door", "building", (0.480, 0.470, 0.450), 0.50, "noise", 3, 0.04, surface=WALL),
+    _m("recess", "building", (0.030, 0.030, 0.032), 0.04, "noise", 4, 0.10, surface=WALL),
+    _m("wall_metal", "building", (0.420, 0.430, 0.440), 0.44, "noise", 5, 0.05, surface=WALL),
+    _m("wall_concrete", "building", (0.360, 0.350, 0.330), 0.38, "asphalt", 6, 0.08, surface=WALL),
+    _m("wall_stone", "building", (0.330, 0.300, 0.250), 0.37, "noise", 4, 0.10, surface=WALL),
+    _m("wall_render", "building", (0.600, 0.560, 0.490), 0.62, "noise", 6, 0.05, surface=WALL),
+    _m("roof_glass", "building", (0.110, 0.130, 0.145), 0.12, "noise", 3, 0.08, surface=ROOF),
+    _m("roof_tile_orange", "building", (0.360, 0.205, 0.125), 0.42, "shingle", 4, 0.13, surface=ROOF),
+    _m("roof_tile_brown", "building", (0.170, 0.105, 0.080), 0.26, "shingle", 4, 0.12, surface=ROOF),
+    _m("roof_slate", "building", (0.105, 0.112, 0.125), 0.13, "shingle", 4, 0.10, surface=ROOF),
+    _m("roof_rust", "building", (0.235, 0.140, 0.090), 0.30, "shingle", 6, 0.18, surface=ROOF),
+    _m("roof_corrugated", "building", (0.300, 0.305, 0.305), 0.33, "shingle", 3, 0.08, surface=ROOF),
+    _m("roof_concrete", "building", (0.330, 0.320, 0.300), 0.35, "asphalt", 9, 0.12, surface=ROOF),
+    _m("roof_thatch", "building", (0.230, 0.190, 0.130), 0.34, "shingle", 4, 0.12, surface=ROOF),
+    # parts of vehicles
+    _m("canvas", "vehicle", (0.300, 0.310, 0.260), 0.38, "noise", 4, 0.06),
+    _m("deck", "vehicle", (0.420, 0.360, 0.280), 0.46, "noise", 2, 0.08),
 )
 
 INDEX = {material.name: index for index, material in enumerate(TABLE)}

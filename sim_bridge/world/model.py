@@ -103,11 +103,11 @@ class Building:
     eaves_m: float
     ridge_m: float
     roof: str
-    """gable, hip, flat, shed."""
+    """gable, hip, half_hip, gambrel, mansard, shed, flat, sawtooth, monitor, dome, cone; custom for imported geometry."""
     typology: str
     """HAZUS-like structural type: wood_light, masonry, concrete_frame, steel_light, mobile_home."""
     use: str
-    """house, garage, apartments, commercial, industrial."""
+    """house, garage, apartments, commercial, industrial, barn, greenhouse, church (with a tower), tank, silo."""
     roof_material: str
     wall_material: str
     yaw_deg: float
@@ -145,7 +145,7 @@ class Vehicle:
     length_m: float
     width_m: float
     kind: str
-    """car, van, truck, boat, container, tent."""
+    """car, van, truck, bus, boat, container, tent."""
     rgb: tuple[int, int, int]
     """Tint (albedo multiplier times 128) of its paint."""
 

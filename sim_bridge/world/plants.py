@@ -6,24 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim_bridge.spec import Season
 from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import Mesh, Tree
 from sim_bridge.world.shapes import F64, I64, hash_unit, icosphere, mesh_of
+from sim_bridge.world.species import SPECIES, Species, crown_material
+
+__all__ = ["SPECIES", "Species", "crown_material", "tree_mesh", "trees_mesh"]
 
 _RINGS = ((0.16, 1.0), (0.50, 0.66), (0.78, 0.34))
 """Height (share of the tree) and radius (share of the crown) of a conifer's tiers."""
 _SPOKES = 9
-
-
-def crown_material(tree: Tree, season: Season) -> str:
-    """Material of a healthy crown: conifers stay dark, part of the broadleaves turn in autumn and winter."""
-    if tree.species == "conifer":
-        return "crown_conifer"
-    if tree.species == "hedge":
-        return "hedge"
-    turned = {"spring": 0.0, "summer": 0.002, "autumn": 0.5, "winter": 0.7}[season]
-    return "crown_autumn" if float(hash_unit(tree.x, tree.y, 5)) < turned else "crown_broadleaf"
 
 
 def tree_mesh(tree: Tree, crown: str) -> Mesh:
