@@ -7,14 +7,16 @@ belong to the world, never to the strength of the hazard: a stronger one never d
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sim_bridge.hazards import common
 from sim_bridge.hazards.earthquake import shake
 from sim_bridge.hazards.fire import burn
 from sim_bridge.hazards.flood import inundate
 from sim_bridge.hazards.grades import grade
-from sim_bridge.spec import Earthquake, Fire, Flood, SceneSpec
+from sim_bridge.spec import SceneSpec
 from sim_bridge.world.model import Aftermath, BuildingDamage, Mesh, World
 from sim_bridge.world.plants import trees_mesh
 
@@ -26,14 +28,22 @@ def strike(world: World, spec: SceneSpec) -> Aftermath:
     """
     ground = common.season_ground(world, spec)
     seasoned = replace(world, ground=ground, before=_in_season(world, spec))
-    if isinstance(spec.hazard, Flood):
-        return inundate(seasoned, spec.hazard)
-    if isinstance(spec.hazard, Earthquake):
-        return shake(seasoned, spec.hazard)
-    if isinstance(spec.hazard, Fire):
-        return burn(seasoned, spec.hazard, common.healthy_crowns(world.trees, spec.season_after))
+    return STRIKES[spec.hazard.kind](seasoned, spec.hazard, spec)
+
+
+def _nothing(world: World) -> Aftermath:
     damage = tuple(BuildingDamage(b.id, "untouched", grade("none", "untouched"), "no hazard") for b in world.buildings)
-    return Aftermath({"kind": "none"}, seasoned.before, ground, damage)
+    return Aftermath({"kind": "none"}, world.before, world.ground, damage)
+
+
+# the hazard is of the type that its kind names in `spec.HAZARDS`
+STRIKES: Mapping[str, Callable[[World, Any, SceneSpec], Aftermath]] = {
+    "none": lambda world, hazard, spec: _nothing(world),
+    "flood": lambda world, hazard, spec: inundate(world, hazard),
+    "earthquake": lambda world, hazard, spec: shake(world, hazard),
+    "fire": lambda world, hazard, spec: burn(world, hazard, common.healthy_crowns(world.trees, spec.season_after)),
+}
+"""What each kind of hazard does to a world whose ground and plants are already in the later season."""
 
 
 def _in_season(world: World, spec: SceneSpec) -> Mesh:
