@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train the damage model on frames and unlabelled real pairs",
     "loop": "run the active-learning loop: propose, capture, translate, train, judge",
     "map": "map damage of a before/after pair, or of a folder of pairs",
+    "errors": "show and count what maps of labelled tiles got wrong",
     "report": "write a run's report as one self-contained page",
 }
 
