@@ -142,6 +142,20 @@ TABLE: tuple[Material, ...] = (
     # parts of vehicles
     _m("canvas", "vehicle", (0.300, 0.310, 0.260), 0.38, "noise", 4, 0.06),
     _m("deck", "vehicle", (0.420, 0.360, 0.280), 0.46, "noise", 2, 0.08),
+    # ground of settlements: old paving, quays, railways, beds and crops
+    _m("cobble", "road", (0.215, 0.200, 0.180), 0.25, "asphalt", 4, 0.14),
+    _m("flagstone", "paved", (0.330, 0.300, 0.255), 0.36, "asphalt", 5, 0.10),
+    _m("yard", "paved", (0.255, 0.245, 0.225), 0.29, "asphalt", 18, 0.16),
+    _m("pontoon", "paved", (0.300, 0.255, 0.200), 0.36, "noise", 2, 0.10),
+    _m("ballast", "bare", (0.185, 0.165, 0.148), 0.21, "soil", 4, 0.16),
+    _m("rail", "bare", (0.120, 0.098, 0.085), 0.14, "noise", 3, 0.08),
+    _m("vegetables", "grass", (0.088, 0.132, 0.042), 0.47, "leaf", 2, 0.30),
+    _m("crop", "grass", (0.072, 0.118, 0.036), 0.50, "grass", 10, 0.10),
+    _m("crop_ripe", "grass", (0.330, 0.265, 0.135), 0.42, "grass", 15, 0.10),
+    _m("stubble", "bare", (0.345, 0.282, 0.185), 0.40, "soil", 9, 0.12),
+    _m("plough", "bare", (0.158, 0.116, 0.082), 0.24, "soil", 7, 0.16),
+    _m("rapeseed", "grass", (0.330, 0.310, 0.050), 0.48, "grass", 9, 0.10),
+    _m("court", "paved", (0.300, 0.170, 0.120), 0.34, "asphalt", 12, 0.05),
 )
 
 INDEX = {material.name: index for index, material in enumerate(TABLE)}
