@@ -156,6 +156,10 @@ TABLE: tuple[Material, ...] = (
     _m("plough", "bare", (0.158, 0.116, 0.082), 0.24, "soil", 7, 0.16),
     _m("rapeseed", "grass", (0.330, 0.310, 0.050), 0.48, "grass", 9, 0.10),
     _m("court", "paved", (0.300, 0.170, 0.120), 0.34, "asphalt", 12, 0.05),
+    # broken buildings
+    _m("rubble_slab", "rubble", (0.43, 0.41, 0.385), 0.45, "asphalt", 7, 0.12, DEBRIS),
+    _m("rubble_wood", "rubble", (0.33, 0.265, 0.20), 0.40, "clutter", 4, 0.34, DEBRIS),
+    _m("roof_stripped", "building", (0.29, 0.225, 0.165), 0.36, "clutter", 3, 0.18, 0, ROOF),
 )
 
 INDEX = {material.name: index for index, material in enumerate(TABLE)}
