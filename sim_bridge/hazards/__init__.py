@@ -19,6 +19,8 @@ from sim_bridge.hazards.grades import grade
 from sim_bridge.spec import SceneSpec
 from sim_bridge.world.model import Aftermath, BuildingDamage, Mesh, World
 from sim_bridge.world.plants import trees_mesh
+from sim_bridge.world.traffic import present
+from sim_bridge.world.vehicles import vehicles_mesh
 
 
 def strike(world: World, spec: SceneSpec) -> Aftermath:
@@ -26,9 +28,9 @@ def strike(world: World, spec: SceneSpec) -> Aftermath:
 
     Every building is in `damage`, in the order of `world.buildings`, with a grade of 1 to 4 and a cause.
     """
-    ground = common.season_ground(world, spec)
-    seasoned = replace(world, ground=ground, before=_in_season(world, spec))
-    return STRIKES[spec.hazard.kind](seasoned, spec.hazard, spec)
+    later = replace(world, ground=common.season_ground(world, spec), before=_later(world, spec),
+                    vehicles=present(world.vehicles, "after"))
+    return STRIKES[spec.hazard.kind](later, spec.hazard, spec)
 
 
 def _nothing(world: World) -> Aftermath:
@@ -46,8 +48,9 @@ STRIKES: Mapping[str, Callable[[World, Any, SceneSpec], Aftermath]] = {
 """What each kind of hazard does to a world whose ground and plants are already in the later season."""
 
 
-def _in_season(world: World, spec: SceneSpec) -> Mesh:
-    if spec.season_after == spec.season_before:
-        return world.before
-    trees = trees_mesh(world.trees, common.healthy_crowns(world.trees, spec.season_after))
-    return Mesh.concatenate([common.standing(world, ()), common.belongings(world), common.vehicles(world), trees])
+def _later(world: World, spec: SceneSpec) -> Mesh:
+    """Geometry at the time of the later picture, had nothing happened: other cars, plants in their season."""
+    trees = (common.plants(world) if spec.season_after == spec.season_before
+             else trees_mesh(world.trees, common.healthy_crowns(world.trees, spec.season_after)))
+    return Mesh.concatenate([common.standing(world, ()), common.belongings(world), trees,
+                             vehicles_mesh(present(world.vehicles, "after"))])

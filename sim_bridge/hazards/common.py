@@ -114,6 +114,11 @@ def vehicles(world: World) -> Mesh:
     return select(world.before, (world.before.instance == 0) & np.isin(world.before.material, _VEHICLE))
 
 
+def plants(world: World) -> Mesh:
+    """Trees and hedges as they were before."""
+    return select(world.before, (world.before.instance == 0) & np.isin(world.before.material, _REBUILT))
+
+
 def healthy_crowns(trees: Sequence[Tree], season: Season) -> list[str]:
     return [crown_material(tree, season) for tree in trees]
 

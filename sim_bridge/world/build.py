@@ -20,6 +20,7 @@ from sim_bridge.world.planting import plant
 from sim_bridge.world.plants import crown_material, trees_mesh
 from sim_bridge.world.streets import lay_streets
 from sim_bridge.world.terrain import build_relief, level_pads, terrain_mesh, water_mesh
+from sim_bridge.world.traffic import present, with_traffic
 from sim_bridge.world.vehicles import vehicles_mesh
 from sim_bridge.world.yards import fence_mesh
 
@@ -48,7 +49,7 @@ def build_world(spec: SceneSpec) -> World:
     buildings = erect(layout, plans, heights, rng["buildings"])
     ground = paint_ground(layout, spec.season_before, parcels, plans, network, relief.water, rng["ground"])
     trees = plant(layout, network, parcels, plans, ground, heights, rng["trees"])
-    vehicles = park_vehicles(layout, network, parcels, plans, ground, heights, rng["vehicles"])
+    vehicles = with_traffic(park_vehicles(layout, network, parcels, plans, ground, heights, rng["vehicles"]), spec.seed)
     fences = fence_mesh(parcels, plans, heights, rng["fences"])
     return World(
         world_id=spec.world_id, seed=spec.seed, size_m=layout.size_m,
@@ -66,4 +67,4 @@ def _things(buildings: Sequence[Building], trees: Sequence[Tree], vehicles: Sequ
     """All that stands on the ground and has parameters of its own."""
     crowns = [crown_material(tree, season) for tree in trees]
     return Mesh.concatenate([*(building_mesh(b) for b in buildings), trees_mesh(trees, crowns),
-                             vehicles_mesh(vehicles)])
+                             vehicles_mesh(present(vehicles, "before"))])

@@ -148,6 +148,8 @@ class Vehicle:
     """car, van, truck, bus, boat, container, tent."""
     rgb: tuple[int, int, int]
     """Tint (albedo multiplier times 128) of its paint."""
+    seen: str = "both"
+    """before, after, both: cars come and go between two pictures."""
 
 
 @dataclass(frozen=True)
