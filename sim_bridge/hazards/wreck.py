@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,26 +23,52 @@ _SPACING_M = 0.9
 
 
 def shattered(mesh: Mesh, edge_m: float) -> Mesh:
-    """The same surface in triangles with no edge longer than edge_m: each is cut in four until it fits."""
+    """The same surface in triangles with no edge longer than edge_m: the longest edge is halved until it fits.
+
+    Halving the longest edge keeps triangles stout; cut in four, a long thin roof would break into spikes.
+    """
+    return _refined(mesh, lambda corners: np.ones(len(corners), np.bool_), edge_m)
+
+
+def parted(mesh: Mesh, where: Callable[[F64], F64], ragged_m: float, edge_m: float) -> tuple[Mesh, Mesh]:
+    """The faces where `where` is at least 0, and those where it is less, with an uneven line between them.
+
+    where: from points (N, 3) to signed distances (N,), metres, with a slope of about 1. Only triangles within ragged_m
+    of the line are cut small (edge_m); the others stay whole.
+    """
+    def near(corners: F64) -> Bool:
+        signed = where(corners.reshape(-1, 3)).reshape(-1, 3)
+        return np.asarray((signed.min(axis=1) < ragged_m) & (signed.max(axis=1) > -ragged_m))
+
+    cut = _refined(mesh, near, edge_m)
+    centre = face_centres(cut)
+    uneven = 2 * ragged_m * (hash_unit(*np.round(centre / (1.6 * edge_m)).T) - 0.5)
+    inside = where(centre) + uneven >= 0
+    return common.select(cut, inside), common.select(cut, ~inside)
+
+
+def _refined(mesh: Mesh, wanted: Callable[[F64], Bool], edge_m: float) -> Mesh:
     corners, rest = mesh.vertices[mesh.faces].astype(np.float64), np.arange(len(mesh.faces))
     done, origin = [], []
     while len(corners):
-        sides = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max(axis=1)
-        fits = sides <= edge_m
+        longest = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max(axis=1)
+        fits = (longest <= edge_m) | ~wanted(corners)
         done.append(corners[fits])
         origin.append(rest[fits])
-        corners, rest = _quartered(corners[~fits]), rest[~fits].repeat(4)
+        corners, rest = _halved(corners[~fits]), rest[~fits].repeat(2)
     faces = np.concatenate(origin) if origin else np.zeros(0, np.int64)
     vertices = np.concatenate(done).reshape(-1, 3) if done else np.zeros((0, 3))
     return Mesh(vertices.astype(np.float32), np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3),
                 mesh.material[faces], mesh.instance[faces], mesh.tint[faces])
 
 
-def _quartered(corners: F64) -> F64:
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-    parts = np.stack([[a, ab, ca], [b, bc, ab], [c, ca, bc], [ab, bc, ca]])       # (4, 3, F, 3)
-    return np.asarray(parts.transpose(2, 0, 1, 3).reshape(-1, 3, 3))
+def _halved(corners: F64) -> F64:
+    """Two triangles (2 F, 3, 3) for each, cut at the middle of its longest edge."""
+    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
+    turned = (sides.argmax(axis=1)[:, None] + np.arange(3)) % 3
+    a, b, c = (corners[np.arange(len(corners)), turned[:, k]] for k in range(3))
+    middle = (a + b) / 2
+    return np.asarray(np.stack([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)], 1).reshape(-1, 3, 3))
 
 
 def face_centres(mesh: Mesh) -> F64:
