@@ -160,6 +160,33 @@ TABLE: tuple[Material, ...] = (
     _m("rubble_slab", "rubble", (0.43, 0.41, 0.385), 0.45, "asphalt", 7, 0.12, DEBRIS),
     _m("rubble_wood", "rubble", (0.33, 0.265, 0.20), 0.40, "clutter", 4, 0.34, DEBRIS),
     _m("roof_stripped", "building", (0.29, 0.225, 0.165), 0.36, "clutter", 3, 0.18, 0, ROOF),
+    # sports grounds, fields of panels, the whitest roofs
+    _m("court_green", "paved", (0.085, 0.150, 0.105), 0.16, "asphalt", 10, 0.05),
+    _m("court_blue", "paved", (0.085, 0.135, 0.230), 0.20, "asphalt", 10, 0.05),
+    _m("court_red", "paved", (0.270, 0.130, 0.095), 0.34, "asphalt", 10, 0.06),
+    _m("court_line", "paved", (0.62, 0.62, 0.60), 0.62, "asphalt", 6, 0.04),
+    _m("pitch", "grass", (0.088, 0.142, 0.046), 0.48, "grass", 8, 0.10),
+    _m("pitch_mown", "grass", (0.108, 0.160, 0.056), 0.50, "grass", 8, 0.10),
+    _m("infield", "bare", (0.330, 0.215, 0.140), 0.38, "soil", 9, 0.08),
+    _m("solar_ground", "paved", (0.030, 0.036, 0.060), 0.06, "noise", 3, 0.06),
+    _m("roof_white", "building", (0.800, 0.800, 0.790), 0.80, "asphalt", 16, 0.04, surface=ROOF),
+    # after fires and floods
+    _m("ash_brown", "rubble", (0.300, 0.262, 0.212), 0.30, "clutter", 4, 0.30, BURNT),
+    _m("branches_burnt", "tree", (0.105, 0.092, 0.078), 0.13, "noise", 2, 0.15, BURNT),
+    _m("crown_singed", "tree", (0.058, 0.066, 0.042), 0.17, "leaf", 5, 0.30, BURNT),
+    _m("roof_burning", "building", (0.900, 0.400, 0.090), 0.90, "clutter", 3, 0.45, BURNT, ROOF),
+    _m("ground_burning", "bare", (0.900, 0.420, 0.100), 0.90, "clutter", 3, 0.45, BURNT),
+    _m("flood_shallow", "water", (0.205, 0.168, 0.114), 0.09, "water", 18, 0.12, FLOODED),
+    _m("flood_deep", "water", (0.150, 0.122, 0.082), 0.045, "water", 40, 0.07, FLOODED),
+    _m("road_silted", "road", (0.225, 0.188, 0.138), 0.24, "soil", 9, 0.16, FLOODED),
+    _m("paved_silted", "paved", (0.250, 0.208, 0.152), 0.26, "soil", 8, 0.16, FLOODED),
+    _m("lawn_silted", "grass", (0.168, 0.150, 0.092), 0.30, "grass", 10, 0.20, FLOODED),
+    _m("soil_wet", "bare", (0.128, 0.098, 0.068), 0.17, "soil", 9, 0.14, FLOODED),
+    _m("road_wet", "road", (0.070, 0.070, 0.070), 0.08, "asphalt", 12, 0.10, FLOODED),
+    _m("wall_stained", "building", (0.235, 0.190, 0.140), 0.27, "noise", 5, 0.12, FLOODED, WALL),
+    _m("debris_wood", "rubble", (0.290, 0.225, 0.160), 0.36, "clutter", 4, 0.30, FLOODED | DEBRIS),
+    _m("scour", "bare", (0.265, 0.210, 0.150), 0.28, "soil", 14, 0.16, FLOODED),
+    _m("foundation", "rubble", (0.330, 0.310, 0.280), 0.34, "asphalt", 6, 0.14, FLOODED | DEBRIS),
 )
 
 INDEX = {material.name: index for index, material in enumerate(TABLE)}
