@@ -56,7 +56,7 @@ def paint_tennis(canvas: Canvas, parcel: Parcel, corner: tuple[float, float], co
         x0, y0 = x + k * step + _APRON_M[0], y + _APRON_M[1]
         _box(canvas, parcel, (x0, y0, x0 + _TENNIS_M[0], y0 + _TENNIS_M[1]), court)
         for line in _tennis_lines():
-            _line(canvas, parcel, line + (x0, y0), "court_line")
+            _line(canvas, parcel, line + np.array([x0, y0]), "court_line")
 
 
 def _tennis_lines() -> list[F64]:
@@ -119,7 +119,7 @@ def solar_mesh(parcels: Sequence[Parcel], heights: Heights, rng: np.random.Gener
 
 
 def _world(parcel: Parcel, local: F64) -> F64:
-    return turn(np.asarray(local, np.float64), parcel.yaw_deg) + parcel.ring[0]
+    return np.asarray(turn(np.asarray(local, np.float64), parcel.yaw_deg) + parcel.ring[0])
 
 
 def _box(canvas: Canvas, parcel: Parcel, rect: tuple[float, float, float, float], name: str) -> None:
