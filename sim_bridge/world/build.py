@@ -11,6 +11,7 @@ import shapely
 from sim_bridge.frames import Geodetic
 from sim_bridge.spec import SceneSpec, Season, check, to_json
 from sim_bridge.world.buildings import building_mesh
+from sim_bridge.world.cityengine import regrown
 from sim_bridge.world.ground import paint_ground, paint_land_use
 from sim_bridge.world.homes import draw_plans, erect
 from sim_bridge.world.model import Building, Mesh, Tree, Vehicle, World, terrain_height
@@ -51,7 +52,7 @@ def build_world(spec: SceneSpec) -> World:
     trees = plant(layout, network, parcels, plans, ground, heights, rng["trees"])
     vehicles = with_traffic(park_vehicles(layout, network, parcels, plans, ground, heights, rng["vehicles"]), spec.seed)
     fences = fence_mesh(parcels, plans, heights, rng["fences"])
-    return World(
+    world = World(
         world_id=spec.world_id, seed=spec.seed, size_m=layout.size_m,
         origin=Geodetic(layout.origin_lat_deg, layout.origin_lon_deg), terrain=terrain, ground=ground,
         land_use=paint_land_use(layout, parcels, network, relief.water), buildings=buildings, trees=trees,
@@ -61,6 +62,7 @@ def build_world(spec: SceneSpec) -> World:
         before=Mesh.concatenate([_things(buildings, trees, vehicles, spec.season_before), fences]),
         scene={name: value for name, value in to_json(spec).items() if name in _SCENE},
     )
+    return regrown(world, spec.rules)
 
 
 def _things(buildings: Sequence[Building], trees: Sequence[Tree], vehicles: Sequence[Vehicle], season: Season) -> Mesh:
