@@ -247,3 +247,9 @@ def geodetic_from_enu(point: ENU, origin: Geodetic) -> Geodetic:
     """WGS 84 position of a topocentric ENU point about `origin`."""
     lon, lat, alt = _topocentric(origin).transform(point.east, point.north, point.up, direction="INVERSE")
     return Geodetic(float(lat), float(lon), float(alt))
+
+
+def enu_from_lonlat(lonlat: F64, origin: Geodetic) -> F64:
+    """East and north (N, 2) m about `origin` of longitudes and latitudes (N, 2) at its height."""
+    east, north, _ = _topocentric(origin).transform(lonlat[:, 0], lonlat[:, 1], np.full(len(lonlat), origin.alt_m))
+    return np.column_stack([east, north])
