@@ -1,7 +1,8 @@
-"""Buildings as meshes: walls below ground to the eaves, and the roof that the footprint and its kind ask for.
+"""Buildings as meshes: walls below ground to the eaves, openings, and the roof that the plan and its kind ask for.
 
-A pitched roof over an L- or T-shaped plan is made of one pitched roof a wing; wings run into the main roof, so that
-seen from outside they meet in valleys. Overlapping inside is never seen.
+A gable roof over an L- or T-shaped plan is made of one roof a wing; wings run into the main roof, so that seen from
+outside they meet in valleys. Overlapping inside is never seen. Plans with courtyards and crooked ones get slopes of
+equal pitch all round (`skeleton.sweep`).
 """
 
 from __future__ import annotations
@@ -9,37 +10,62 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
+from sim_bridge.world import roofs
+from sim_bridge.world.facades import facade
 from sim_bridge.world.model import Building, Mesh
-from sim_bridge.world.shapes import F64, box, cap, mesh_of, moved, object_rng, pitched, prism_walls, turn
+from sim_bridge.world.roofing import Slopes, on_flat, on_slopes
+from sim_bridge.world.roofs import Roof
+from sim_bridge.world.shapes import F64, box, cap, mesh_of, moved, object_rng, prism_walls, quads, turn
 
 Rect = tuple[float, float, float, float]
 
-OVERHANG_M = 0.45
+ROOFS = ("gable", "hip", "half_hip", "gambrel", "mansard", "shed", "flat", "sawtooth", "monitor", "dome", "cone")
+USES = ("house", "garage", "apartments", "commercial", "industrial", "barn", "greenhouse", "church", "tank", "silo")
 _BELOW_M = 1.5
 """How far walls reach below `base_m`, so that none floats on a slope."""
 _RIGHT_M = 0.05
 """A plan counts as right-angled if each side is parallel to its frame within this."""
+_MOST_CORNERS = 20
+_LEAST_RISE_M = 0.05
+_GLASS_TINT = np.array([245.0, 245.0, 235.0])
+"""A greenhouse is brighter than a pane over a dark room."""
+_MASONRY_OVERHANG_M = 0.15
+"""Small, so that roofs of houses that share a wall do not cross."""
+_OVERHANG_M = {"house": 0.45, "barn": 0.4, "garage": 0.25, "apartments": 0.3, "greenhouse": 0.0, "tank": 0.0,
+               "silo": 0.0, "industrial": 0.15}
 
 
 def building_mesh(building: Building) -> Mesh:
-    """Walls, roof and what stands on it; every face carries the building's id.
+    """Walls, openings, roof and what stands on it; every face carries the building's id. Any valid plan will do.
 
     Draws (tint, chimneys, solar panels, roof units) depend on the building alone.
     """
     rng = object_rng(building.id, *building.footprint[0])
-    ring = local_ring(building)
-    rects = wings(ring)
-    wall = _tint(rng, 0.18, 0.05)
-    roof = _tint(rng, 0.22, 0.05)
-    walls = prism_walls(ring, -_BELOW_M, building.eaves_m, building.wall_material, wall, building.id)
-    if building.roof == "flat" or not rects:
-        parts = [walls, *_flat_roof(building, ring, roof, rng)]
-    elif building.roof == "shed":
-        parts = [walls, _shed_roof(building, rects[0], roof)]
+    plan = local_plan(building)
+    rings = tuple(shapely.get_coordinates(ring)[:-1] for ring in (plan.exterior, *plan.interiors))
+    wall, tone = _tint(rng, 0.18, 0.05), _tint(rng, 0.22, 0.05)
+    material = "window" if building.use == "greenhouse" else building.wall_material
+    parts = [prism_walls(ring, -_BELOW_M, building.eaves_m, material, wall, building.id) for ring in rings]
+    if building.roof == "flat" or building.ridge_m - building.eaves_m < _LEAST_RISE_M:
+        parts += _flat_roof(building, plan, tone, rng)
     else:
-        parts = [walls, *_pitched_roofs(building, rects, roof, wall), *_on_the_roof(building, rects[0], rng)]
+        parts += _pitched_roof(building, plan, tone, wall, rng)
+    parts += facade(building, rings, rng)
+    if building.use == "church":
+        parts += _tower(building, plan, tone, wall)
     x, y = building.footprint[0]
     return moved(Mesh.concatenate(parts), building.yaw_deg, (x, y, building.base_m))
+
+
+def local_plan(building: Building) -> shapely.Polygon:
+    """Plan with its courtyards in the building's frame, rings orientated; the largest part if it crosses itself."""
+    origin = np.asarray(building.footprint[0], np.float64)
+    holes = [turn(np.asarray(hole, np.float64) - origin, -building.yaw_deg) for hole in building.holes]
+    plan = shapely.Polygon(local_ring(building), holes)
+    if not plan.is_valid:
+        parts = shapely.get_parts(shapely.make_valid(plan))
+        plan = max((p for p in parts if isinstance(p, shapely.Polygon)), key=lambda p: float(p.area))
+    return shapely.orient_polygons(plan)
 
 
 def local_ring(building: Building) -> F64:
@@ -51,11 +77,16 @@ def local_ring(building: Building) -> F64:
 def wings(ring: F64) -> tuple[Rect, ...]:
     """Largest rectangles in a right-angled plan, the main one first, then one for each wing.
 
-    Empty if the plan is not right-angled in its frame. Wings reach back to the middle of the main rectangle.
+    Empty if the plan is not right-angled in its frame, or has very many corners. Wings reach back to the middle of the
+    main rectangle.
     """
+    if len(ring) > _MOST_CORNERS:
+        return ()
     sides = np.abs(np.roll(ring, -1, axis=0) - ring)
     if np.any(sides.min(axis=1) > _RIGHT_M):
         return ()
+    if len(ring) == 4:
+        return ((*ring.min(axis=0).tolist(), *ring.max(axis=0).tolist()),)
     found = _maximal_rectangles(ring)
     main = max(found, key=lambda r: (r[2] - r[0]) * (r[3] - r[1]))
     return (main, *(wing for rect in found if rect != main for wing in _outside(rect, main)))
@@ -99,100 +130,104 @@ def _tint(rng: np.random.Generator, brightness: float, hue: float) -> F64:
     return np.asarray(128 * whole * (1 + rng.uniform(-hue, hue, 3)))
 
 
-def _pitched_roofs(building: Building, rects: tuple[Rect, ...], tint: F64, wall: F64) -> list[Mesh]:
-    main = rects[0]
-    rise = building.ridge_m - building.eaves_m
-    slope = 2 * rise / min(main[2] - main[0], main[3] - main[1])
-    roofs = [_one_roof(building, main, main[2] - main[0] >= main[3] - main[1], rise, (True, True), tint)]
-    for wing in rects[1:]:
-        beyond_x = wing[0] < main[0] or wing[2] > main[2]
-        width = wing[3] - wing[1] if beyond_x else wing[2] - wing[0]
-        outer = (wing[0] < main[0], wing[2] > main[2]) if beyond_x else (wing[1] < main[1], wing[3] > main[3])
-        roofs.append(_one_roof(building, wing, beyond_x, min(slope * width / 2, 0.97 * rise), outer, tint))
-    return roofs
+def overhang_m(building: Building) -> float:
+    """How far the roof reaches beyond the walls."""
+    usual = _OVERHANG_M.get(building.use, 0.3)
+    return min(usual, _MASONRY_OVERHANG_M) if building.typology == "masonry" or building.holes else usual
 
 
-def _one_roof(building: Building, rect: Rect, along_x: bool, rise: float, outer: tuple[bool, bool],
-              tint: F64) -> Mesh:
-    """Roof of one wing; only its outer ends may be hipped. A pyramid where the plan is about square."""
-    span = (rect[3] - rect[1]) if along_x else (rect[2] - rect[0])
-    length = (rect[2] - rect[0]) if along_x else (rect[3] - rect[1])
-    hip = min(span, length) / 2 - 0.01 if building.roof == "hip" else 0.0
-    return pitched(rect, along_x, building.eaves_m, rise, (hip * outer[0], hip * outer[1]), OVERHANG_M,
-                   building.roof_material, building.wall_material, tint, building.id)
-
-
-def _shed_roof(building: Building, rect: Rect, tint: F64) -> Mesh:
-    """One slope over the bounding rectangle, high along its y1 side, closed below by upright ends."""
-    o = OVERHANG_M / 2
-    x0, y0, x1, y1 = rect[0] - o, rect[1] - o, rect[2] + o, rect[3] + o
-    low, high = building.eaves_m, building.ridge_m
-    top = [[x0, y0, low], [x1, y0, low], [x1, y1, high], [x0, y1, high]]
-    slope = mesh_of(top, [[0, 1, 2], [0, 2, 3]], building.roof_material, building.id, tint)
-    ends = [[x0, y0, low], [x1, y0, low], [x1, y1, high], [x0, y1, high], [x1, y1, low], [x0, y1, low]]
-    sides = mesh_of(ends, [[1, 4, 2], [0, 3, 5], [4, 5, 3], [4, 3, 2]], building.wall_material, building.id)
-    return Mesh.concatenate([slope, sides])
-
-
-def _flat_roof(building: Building, ring: F64, tint: F64, rng: np.random.Generator) -> list[Mesh]:
-    """Slab, a parapet on larger roofs, and air handling units."""
-    plan = shapely.Polygon(ring)
-    parts = [cap(plan, building.eaves_m, building.roof_material, tint, building.id)]
-    within = plan.buffer(-0.4, join_style="mitre")
-    if plan.area < 120 or not isinstance(within, shapely.Polygon) or within.is_empty:
+def _pitched_roof(building: Building, plan: shapely.Polygon, tone: F64, wall: F64,
+                  rng: np.random.Generator) -> list[Mesh]:
+    glass = building.use == "greenhouse"
+    winging = building.roof in ("gable", "half_hip") and not plan.interiors
+    rects = wings(shapely.get_coordinates(plan.exterior)[:-1]) if winging else ()
+    roof, winged = _roof(building, plan, rects)
+    lift = np.array([0.0, 0.0, building.eaves_m])
+    covering = "roof_glass" if glass else building.roof_material
+    tints = _plane_tints(roof, _GLASS_TINT if glass else tone, building.use in ("tank", "silo"), rng)
+    parts = [
+        roofs.facets_mesh(roof.facets, building.eaves_m, covering, tints, building.id),
+        quads(roof.walls + lift, "window" if glass else building.wall_material, wall, building.id),
+        quads(roof.risers + lift, "window", (150, 150, 150), building.id),
+    ]
+    if building.use in ("greenhouse", "tank", "silo"):
         return parts
-    inner, top = _clockwise(np.asarray(within.exterior.coords)[:-1]), building.eaves_m + 0.7
-    parts += [prism_walls(side, building.eaves_m, top, building.wall_material, tint, building.id)
-              for side in (ring, inner)]
-    parts.append(cap(shapely.Polygon(ring, [inner]), top, "roof_unit", (105, 105, 105), building.id))
-    return parts + _roof_units(building, ring, min(int(plan.area / 160) + 1, 14), rng)
+    # what stands on a roof stands on the main one, clear of its wings
+    facets, avoid = (roof.facets[:2], rects[1:]) if winged else (roof.facets, ())
+    return parts + on_slopes(building, Slopes(facets, avoid, building.eaves_m, rng), tone, rng)
 
 
-def _clockwise(ring: F64) -> F64:
-    return ring[::-1] if shapely.LinearRing(ring).is_ccw else ring
+def _roof(building: Building, plan: shapely.Polygon, rects: tuple[Rect, ...]) -> tuple[Roof, bool]:
+    """The roof, and whether it is made of wings. Kinds that a plan cannot bear give way to a hip roof."""
+    kind, rise, over = building.roof, building.ridge_m - building.eaves_m, overhang_m(building)
+    if kind == "half_hip" and len(rects) == 1:
+        return roofs.half_hip_roof(rects[0], rise, over), False
+    if kind == "gable" and building.use == "greenhouse" and not plan.interiors:
+        return roofs.profiled_roof(plan, "ridges", rise, over), False
+    if kind == "gable" and rects:
+        return roofs.winged_roof(rects, rise, over), True
+    if kind == "dome" and _long(plan):
+        return roofs.profiled_roof(plan, "barrel", rise, over), False
+    straight = kind in ("shed", "sawtooth") and not plan.interiors
+    if straight or (kind in ("gable", "gambrel", "monitor") and roofs.takes_profile(plan)):
+        return roofs.profiled_roof(plan, kind, rise, over), False
+    return roofs.swept_roof(plan, rise, over, kind), False
 
 
-def _roof_units(building: Building, ring: F64, count: int, rng: np.random.Generator) -> list[Mesh]:
-    room = shapely.Polygon(ring).buffer(-3)
-    low, high = ring.min(axis=0), ring.max(axis=0)
-    units = []
-    for _ in range(count):
-        x, y = rng.uniform(low, high)
-        size = rng.uniform(1.2, 3.4, 2)
-        if room.contains(shapely.Point(x, y)):
-            units.append(box((x, y), (size[0], size[1]), 0.0, building.eaves_m, building.eaves_m + rng.uniform(0.8, 2),
-                             "roof_unit", _tint(rng, 0.25, 0.02), building.id))
-    return units
+def _long(plan: shapely.Polygon) -> bool:
+    sides = np.diff(shapely.get_coordinates(shapely.oriented_envelope(plan)), axis=0)
+    length = np.hypot(sides[:2, 0], sides[:2, 1])
+    return bool(length.max() > 1.4 * length.min()) and roofs.takes_profile(plan)
 
 
-def _on_the_roof(building: Building, main: Rect, rng: np.random.Generator) -> list[Mesh]:
-    """A chimney or vents near the ridge, and now and then solar panels on one slope."""
-    along_x = main[2] - main[0] >= main[3] - main[1]
-    rise, parts = building.ridge_m - building.eaves_m, []
-    for _ in range(rng.integers(0, 3) if building.use == "house" else 0):
-        s, across = rng.uniform(0.25, 0.75), rng.uniform(-0.25, 0.25)
-        z = building.eaves_m + rise * (1 - 2 * abs(across))
-        x, y = _on_rect(main, along_x, s, across)
-        parts.append(box((x, y), (0.6, 0.6), 0, z - 0.5, z + 0.5, "roof_unit", (100, 96, 92), building.id))
-    if building.use == "house" and rng.random() < 0.10:
-        parts.append(_solar(building, main, along_x, rise, -0.5 if rng.random() < 0.5 else 0.5))
+def _plane_tints(roof: Roof, tone: F64, round_plan: bool, rng: np.random.Generator) -> F64:
+    """Planes that look one way weather alike: eight directions, each a little lighter or darker, greener or redder."""
+    weather = rng.uniform(0.92, 1.08, (8, 1)) * rng.uniform(0.98, 1.02, (8, 3))
+    if round_plan:
+        weather = np.ones((8, 3))
+    ways = [0 if f.downhill is None else round(f.downhill / (np.pi / 4)) % 8 for f in roof.facets]
+    return np.asarray(tone * weather[ways])
+
+
+def _flat_roof(building: Building, plan: shapely.Polygon, tint: F64, rng: np.random.Generator) -> list[Mesh]:
+    """Slab, a parapet on larger roofs, and what stands on it."""
+    material = "roof_glass" if building.use == "greenhouse" else building.roof_material
+    parts = [cap(plan, building.eaves_m, material, tint, building.id)]
+    if building.use in ("greenhouse", "tank", "silo"):
+        return parts
+    within = plan.buffer(-0.4, join_style="mitre")
+    if plan.area > 120 and isinstance(within, shapely.Polygon) and not within.is_empty:
+        parts += _parapet(building, plan, within, tint)
+    room = shapely.get_parts(plan.buffer(-1.2 if plan.area > 60 else -0.5, join_style="mitre"))
+    if building.use != "garage" and len(room):
+        parts += on_flat(building, max(room, key=lambda part: float(part.area)), tint, rng)
     return parts
 
 
-def _on_rect(rect: Rect, along_x: bool, s: float, across: float) -> tuple[float, float]:
-    """Point at share s along the ridge and `across` (-0.5 to 0.5) the span."""
-    if along_x:
-        return rect[0] + s * (rect[2] - rect[0]), (rect[1] + rect[3]) / 2 + across * (rect[3] - rect[1])
-    return (rect[0] + rect[2]) / 2 + across * (rect[2] - rect[0]), rect[1] + s * (rect[3] - rect[1])
+def _parapet(building: Building, plan: shapely.Polygon, within: shapely.Polygon, tint: F64) -> list[Mesh]:
+    top, within = building.eaves_m + 0.7, shapely.orient_polygons(within)
+    outer = [shapely.get_coordinates(ring)[:-1] for ring in (plan.exterior, *plan.interiors)]
+    inner = [shapely.get_coordinates(ring)[:-1][::-1] for ring in (within.exterior, *within.interiors)]
+    sides = [prism_walls(ring, building.eaves_m, top, building.wall_material, tint, building.id)
+             for ring in (*outer, *inner)]
+    rim = [cap(part, top, "roof_unit", (105, 105, 105), building.id)
+           for part in shapely.get_parts(shapely.difference(plan, within)) if isinstance(part, shapely.Polygon)]
+    return [*sides, *rim]
 
 
-def _solar(building: Building, main: Rect, along_x: bool, rise: float, side: float) -> Mesh:
-    """A rectangle of panels 0.12 m above one slope."""
-    corners = []
-    for s, share in ((0.3, 0.75), (0.7, 0.75), (0.7, 0.25), (0.3, 0.25)):
-        x, y = _on_rect(main, along_x, s, side * share)
-        corners.append([x, y, building.eaves_m + rise * (1 - share) + 0.12])
-    edge, other = np.subtract(corners[1], corners[0]), np.subtract(corners[2], corners[0])
-    up = edge[0] * other[1] - edge[1] * other[0] > 0
-    faces = [[0, 1, 2], [0, 2, 3]] if up else [[0, 2, 1], [0, 3, 2]]
-    return mesh_of(corners, faces, "solar_panel", building.id)
+def _tower(building: Building, plan: shapely.Polygon, tone: F64, wall: F64) -> list[Mesh]:
+    """A square tower with a spire over one end of the plan's long axis."""
+    frame = shapely.get_coordinates(shapely.oriented_envelope(plan))[:4]
+    sides = np.roll(frame, -1, axis=0) - frame
+    length = np.hypot(sides[:, 0], sides[:, 1])
+    k = int(length[:2].argmax())
+    width = float(np.clip(0.5 * length[1 - k], 2.5, 7.5))
+    along = sides[k] / length[k]
+    end = (frame[k] + frame[(k + 3) % 4]) / 2
+    centre = end + along * (0.5 * width + 0.2)
+    yaw, top = float(np.degrees(np.arctan2(along[1], along[0]))), building.ridge_m + 0.9 * width
+    shaft = box((centre[0], centre[1]), (width, width), yaw, -_BELOW_M, top, building.wall_material, wall, building.id)
+    base = turn(np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2 + 0.15), yaw) + centre
+    corners = np.vstack([np.column_stack([base, np.full(4, top)]), [[centre[0], centre[1], top + 1.6 * width]]])
+    spire = mesh_of(corners, [[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]], building.roof_material, building.id, tone)
+    return [shaft, spire]

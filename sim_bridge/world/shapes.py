@@ -54,14 +54,12 @@ def mesh_of(vertices: npt.ArrayLike, faces: npt.ArrayLike, material: str | npt.A
     """Mesh of vertices (V, 3) and faces (F, 3); material is one name or (F,) indices, tint (3,) or (F, 3)."""
     triangles = np.asarray(faces, np.uint32).reshape(-1, 3)
     count = len(triangles)
-    index = INDEX[material] if isinstance(material, str) else material
-    return Mesh(
-        np.asarray(vertices, np.float32).reshape(-1, 3),
-        triangles,
-        np.broadcast_to(np.asarray(index, np.uint16), count).copy(),
-        np.full(count, instance, np.uint32),
-        np.broadcast_to(np.clip(np.asarray(tint, np.float64), 0, 255).astype(np.uint8), (count, 3)).copy(),
-    )
+    materials = np.empty(count, np.uint16)
+    materials[:] = INDEX[material] if isinstance(material, str) else material
+    tints = np.empty((count, 3), np.uint8)
+    tints[:] = np.minimum(np.maximum(np.asarray(tint, np.float64), 0), 255)
+    return Mesh(np.asarray(vertices, np.float32).reshape(-1, 3), triangles, materials,
+                np.full(count, instance, np.uint32), tints)
 
 
 def turn(points: F64, yaw_deg: float | F64) -> F64:
@@ -109,14 +107,41 @@ def prism_walls(ring: F64, low_m: float, high_m: float, material: str, tint: npt
 
 def cap(polygon: shapely.Polygon, z_m: float, material: str, tint: npt.ArrayLike = PLAIN,
         instance: int = 0) -> Mesh:
-    """Horizontal, upward-facing area of a polygon (holes allowed), cut by constrained Delaunay triangulation."""
+    """Horizontal, upward-facing area of a polygon (holes allowed)."""
+    flat = cap_corners(polygon).reshape(-1, 2)
+    return mesh_of(np.column_stack([flat, np.full(len(flat), z_m)]), np.arange(len(flat)), material, instance, tint)
+
+
+def cap_corners(polygon: shapely.Polygon) -> F64:
+    """Triangles (T, 3, 2) of a polygon (holes allowed), counter-clockwise, by constrained Delaunay triangulation."""
     triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(polygon))
-    corners = np.stack([shapely.get_coordinates(t)[:3] for t in triangles])
+    corners = np.asarray(shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3])
     edge, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     clockwise = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0] < 0
     corners[clockwise] = corners[clockwise][:, ::-1]
-    flat = corners.reshape(-1, 2)
-    return mesh_of(np.column_stack([flat, np.full(len(flat), z_m)]), np.arange(len(flat)), material, instance, tint)
+    return corners
+
+
+def quads(corners: F64, material: str, tint: npt.ArrayLike = PLAIN, instance: int = 0) -> Mesh:
+    """Flat four-cornered faces (N, 4, 3), counter-clockwise from outside; tint: (3,) or (N, 3).
+
+    Two corners of a quad may coincide: it is then one triangle.
+    """
+    count = len(corners)
+    faces = (np.array([[0, 1, 2], [0, 2, 3]])[None] + 4 * np.arange(count)[:, None, None]).reshape(-1, 3)
+    colours = np.broadcast_to(np.asarray(tint, np.float64), (count, 3)).repeat(2, axis=0)
+    points = corners.reshape(-1, 3)
+    sides = np.abs(corners - corners[:, [1, 2, 3, 0]]).sum(axis=2) > 1e-9
+    if not sides.all():
+        # a triangle two of whose corners coincide has no area
+        solid = np.column_stack([sides[:, 0] & sides[:, 1], sides[:, 2] & sides[:, 3]]).ravel()
+        faces, colours = faces[solid], colours[solid]
+    return mesh_of(points, faces, material, instance, colours)
+
+
+def following(points: npt.NDArray[np.float64]) -> F64:
+    """Of each corner of a ring (N, ...), the next one."""
+    return np.concatenate([points[1:], points[:1]])
 
 
 def pitched(rect: tuple[float, float, float, float], along_x: bool, eaves_m: float, rise_m: float,
