@@ -85,8 +85,8 @@ def footprints(world: World) -> npt.NDArray[np.object_]:
     return np.array([shapely.Polygon(b.footprint) for b in world.buildings] or [], object)
 
 
-def select(mesh: Mesh, keep: Bool) -> Mesh:
-    """The faces where `keep` (F,) is true, with only the vertices that they use."""
+def select(mesh: Mesh, keep: Bool | npt.NDArray[np.intp]) -> Mesh:
+    """The faces where `keep` (F,) is true, or of these indices, with only the vertices that they use."""
     used, faces = np.unique(mesh.faces[keep], return_inverse=True)
     return Mesh(mesh.vertices[used], faces.reshape(-1, 3).astype(np.uint32), mesh.material[keep], mesh.instance[keep],
                 mesh.tint[keep])
@@ -100,7 +100,7 @@ def standing(world: World, gone: Collection[int]) -> Mesh:
 
 def building_faces(world: World, building: int) -> Mesh:
     """One building as it was before."""
-    return select(world.before, world.before.instance == building)
+    return select(world.before, np.flatnonzero(world.before.instance == building))
 
 
 def belongings(world: World) -> Mesh:

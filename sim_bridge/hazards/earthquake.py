@@ -1,162 +1,131 @@
-"""Earthquake: shaking falls off from the source, buildings fail by their kind.
+"""Earthquake: the ground shakes, buildings fail by their kind, debris fills streets, people camp in open places.
 
-Ground motion: Campbell (1981), BSSA 71(6): PGA = 0.0159 exp(0.868 M) (R + 0.0606 exp(0.7 M))^-1.09 g, with the
-distance to a point source; a spatially correlated residual stands for soils (smooth, about 150 m wide here: the
-correlation lengths of Jayaram & Baker 2009 are kilometres, longer than a place).
-Fragility: lognormal in PGA, medians of the equivalent-PGA tables of the HAZUS-MH Earthquake Technical Manual (5.4.4),
-moderate code, unreinforced masonry by low code. HAZUS' "complete" is split by margin: beyond 1.2 times its capacity a
-building lies flat.
+Shaking: `ground_motion`. Chance of each state: `fragility` (Hazus). Ways of failing: `failures`. A building's rank
+among its kind is drawn once and never depends on the shaking, so that a stronger earthquake leaves none in a better
+state. The part of Hazus' dispersion that is the demand's is shared by neighbours, in patches of about 120 m (our
+choice: the ground under a town changes over such distances), so that whole blocks are worse off than others.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
-import numpy.typing as npt
+import scipy.special
 import shapely
 
-from sim_bridge.hazards import common, wreck
+from sim_bridge.hazards import camps, common, failures, fragility
 from sim_bridge.hazards.common import F64
-from sim_bridge.hazards.grades import grade, order
+from sim_bridge.hazards.grades import grade
+from sim_bridge.hazards.ground_motion import shaking
 from sim_bridge.spec import Earthquake
 from sim_bridge.world.materials import INDEX
-from sim_bridge.world.model import Aftermath, Building, BuildingDamage, Grid, Mesh, World
+from sim_bridge.world.model import Aftermath, Building, BuildingDamage, Grid, Mesh, Street, World
+from sim_bridge.world.vehicles import vehicles_mesh
 
-MEDIAN_PGA_G = {
-    "wood_light": (0.24, 0.43, 0.91, 1.34),
-    "steel_light": (0.13, 0.19, 0.33, 0.60),
-    "concrete_frame": (0.16, 0.23, 0.41, 0.77),
-    "masonry": (0.14, 0.20, 0.32, 0.46),
-    "mobile_home": (0.11, 0.18, 0.31, 0.60),
-}
-"""Median PGA of slight, moderate, extensive and complete damage."""
-
-_BETA = 0.64
-_SITE_SIGMA = 0.25
-_COLLAPSE_MARGIN = 1.2
-_CELL_M = 5.0
-_BRICK = {"wall_brick", "roof_tile_red"}
+_PATCH_M = 120.0
+_CAR_M = 2.5
+"""A street is blocked if no strip of this width leads along it."""
 
 
 def shake(world: World, quake: Earthquake) -> Aftermath:
     """The world after the shaking; fields: `pga_g`, float32, 5 m cells."""
-    pga = _shaking(world, quake)
-    states = _states(world, pga)
-    wrecks = [_wreck(world, b, state) for b, state in zip(world.buildings, states, strict=True)]
-    heaps = {b.id: heap for b, (_, heap) in zip(world.buildings, wrecks, strict=True) if heap is not None}
-    gone = {b.id for b, (mesh, _) in zip(world.buildings, wrecks, strict=True) if mesh is not None}
-    kept = common.select(world.before, ~np.isin(world.before.instance, np.fromiter(gone, np.int64)))
-    after = Mesh.concatenate([kept, *(mesh for mesh, _ in wrecks if mesh is not None)])
+    pga = shaking(world, quake)
+    states = building_states(world, quake, pga)
+    free = free_ground(world)
+    wrecks = {b.id: failed for b, state in zip(world.buildings, states, strict=True)
+              if (failed := failures.fail(world, b, state, free)) is not None}
+    kept = common.select(world.before, ~np.isin(world.before.instance, np.fromiter(wrecks, np.int64)))
+    heaps = [heap.area for failed in wrecks.values() for heap in failed.heaps if not shapely.is_empty(heap.area)]
     damage = tuple(_damage(b, state, pga) for b, state in zip(world.buildings, states, strict=True))
-    return Aftermath(asdict(quake), after, _dusted(world, heaps), damage, {"pga_g": pga}, _blocked(world, heaps))
+    tents = camps.pitch(world, heaps, sum(row.grade >= 3 for row in damage))
+    after = Mesh.concatenate([kept, *(failed.mesh for failed in wrecks.values()), vehicles_mesh(tents)])
+    return Aftermath(asdict(quake), after, _dusted(world, heaps), damage, {"pga_g": pga}, blocked(world, heaps))
 
 
-def median_pga_g(magnitude: float, distance_km: npt.ArrayLike) -> F64:
-    """Campbell's (1981) median peak ground acceleration, g, `distance_km` from the source."""
-    near = np.asarray(distance_km, np.float64) + 0.0606 * math.exp(0.7 * magnitude)
-    return np.asarray(0.0159 * math.exp(0.868 * magnitude) * near**-1.09)
+def building_states(world: World, quake: Earthquake, pga: Grid) -> list[str]:
+    """State of every building, in their order, of `grades.STATES["earthquake"]`."""
+    counts = fragility.reached(world.buildings, _at(pga, world.buildings), ranks(world), quake)
+    return [state_of(building, int(count)) for building, count in zip(world.buildings, counts, strict=True)]
 
 
-def _shaking(world: World, quake: Earthquake) -> Grid:
-    grid = common.coarse_grid(world, _CELL_M)
-    x, y = common.centres(grid)
-    azimuth = math.radians(quake.epicentre_azimuth_deg)
-    east = x[None, :] / 1000 - quake.epicentre_distance_km * math.sin(azimuth)
-    north = y[:, None] / 1000 - quake.epicentre_distance_km * math.cos(azimuth)
-    median = median_pga_g(quake.magnitude, np.sqrt(east**2 + north**2 + quake.depth_km**2))
-    site = common.patches(grid.values.shape, 150 / grid.cell_m, common.generator(world, 20))
-    values = median * np.exp(_SITE_SIGMA * np.clip(site, -2.5, 2.5))
-    return Grid(values.astype(np.float32), grid.west_m, grid.south_m, grid.cell_m)
+def ranks(world: World) -> F64:
+    """Rank (N,) of each building among all of its kind, uniform in 0 to 1, the weakest first: drawn for the world."""
+    grid = common.coarse_grid(world, 10.0)
+    place = common.patches(grid.values.shape, _PATCH_M / grid.cell_m, common.generator(world, 24))
+    shared = _at(Grid(place, grid.west_m, grid.south_m, grid.cell_m), world.buildings)
+    own = common.generator(world, 21).standard_normal(len(world.buildings))
+    share = fragility.DEMAND_SHARE
+    return np.asarray(scipy.special.ndtr(math.sqrt(share) * shared + math.sqrt(1 - share) * own))
 
 
-def _states(world: World, pga: Grid) -> list[str]:
-    """Each building's capacity is drawn once, so that stronger shaking never leaves it in a better state."""
-    strength = np.exp(_BETA * common.generator(world, 21).standard_normal(len(world.buildings)))
-    names = order("earthquake")
-    states = []
-    for building, factor in zip(world.buildings, strength, strict=True):
-        thresholds = np.array(MEDIAN_PGA_G[building.typology]) * factor
-        limits = [*thresholds, _COLLAPSE_MARGIN * thresholds[-1]]
-        states.append(names[int(np.searchsorted(limits, _at(pga, building), side="right"))])
-    return states
+def state_of(building: Building, count: int) -> str:
+    """The way in which a building fails that has reached `count` of slight, moderate, extensive, complete, collapse."""
+    masonry = building.typology in ("masonry", "reinforced_masonry")
+    slabs = building.typology == "concrete_frame" or (building.storeys >= 3 and building.roof == "flat")
+    stilts = building.soft_storey and failures.storeys(building) > 1
+    ways = ("untouched", "slight", "moderate", "wall_failure" if masonry else "extensive",
+            "soft_storey" if stilts else "partial_collapse", "pancake" if slabs else "collapse")
+    return ways[count]
 
 
-def _at(pga: Grid, building: Building) -> float:
-    centre = np.mean(building.footprint, axis=0)
-    return float(pga.at(centre[0], centre[1]))
+def _at(field: Grid, buildings: Sequence[Building]) -> F64:
+    centres = np.array([np.mean(b.footprint, axis=0) for b in buildings]).reshape(-1, 2)
+    return np.asarray(field.at(centres[:, 0], centres[:, 1]), np.float64)
 
 
 def _damage(building: Building, state: str, pga: Grid) -> BuildingDamage:
-    cause = f"PGA {_at(pga, building):.2f} g on {building.typology}"
+    cause = f"PGA {_at(pga, [building])[0]:.2f} g on {building.typology}"
+    cause += f" of {building.storeys} storeys" if building.storeys > 1 else ""
+    cause += ", soft ground floor" if building.soft_storey else ""
     return BuildingDamage(building.id, state, grade("earthquake", state), cause)
 
 
-def _wreck(world: World, building: Building, state: str) -> tuple[Mesh | None, shapely.Polygon | None]:
-    """What stands and lies of a building, and the area of its debris; (None, None) if it shows nothing."""
-    rng = np.random.default_rng(np.random.SeedSequence([world.seed & 0xFFFFFFFF, 22, building.id]))
-    if state == "moderate":
-        return _patched(world, building, rng), None
-    if state == "extensive":
-        mesh, lost, left = wreck.carved(world, building, rng.uniform(0.22, 0.4), rng)
-        walls = common.select(mesh, lost & (wreck.face_centres(mesh)[:, 2] < building.base_m + 0.9 * building.eaves_m))
-        inside = _heap(world, building, wreck.interior(building), 0.5 * building.eaves_m, rng)
-        return Mesh.concatenate([left, walls, inside]), None
-    if state == "partial_collapse":
-        _, _, left = wreck.carved(world, building, rng.uniform(0.45, 0.65), rng)
-        area = _spread(building, 1.5)
-        return Mesh.concatenate([left, _heap(world, building, area, 0.35 * building.eaves_m, rng)]), area
-    if state == "collapse":
-        footprint = shapely.Polygon(building.footprint)
-        area = _spread(building, 0.6 + 0.5 * building.eaves_m)
-        mean_height = (building.eaves_m + building.ridge_m) / 2
-        peak = wreck.BULKING * mean_height * footprint.area / area.area * 1.35
-        return _heap(world, building, area, peak, rng), area
-    return None, None
+def free_ground(world: World) -> failures.Free:
+    """Takes an area and a building's id to the part of the area on which no other building stands."""
+    plans = shapely.buffer(common.footprints(world), 0.1)
+    ids = [b.id for b in world.buildings]
+    tree = shapely.STRtree(plans)
+
+    def free(area: shapely.Geometry, building: int) -> shapely.Geometry:
+        others = [plans[k] for k in tree.query(area, predicate="intersects") if ids[k] != building]
+        return shapely.difference(area, shapely.union_all(others)) if others else area
+
+    return free
 
 
-def _spread(building: Building, metres: float) -> shapely.Polygon:
-    return shapely.Polygon(building.footprint).buffer(metres, quad_segs=3)
-
-
-def _patched(world: World, building: Building, rng: np.random.Generator) -> Mesh:
-    """Tarpaulins over a part of the roof, or tiles missing from it."""
-    whole = common.building_faces(world, building.id)
-    covering = whole.material == INDEX[building.roof_material]
-    edge_m = max(1.4, 0.07 * shapely.Polygon(building.footprint).length / 2)
-    roof = wreck.shattered(common.select(whole, covering), edge_m)
-    patch = wreck.roof_patch(roof, building, rng.uniform(0.15, 0.3), rng)
-    patched = wreck.repainted(roof, patch, "roof_tarp" if rng.random() < 0.6 else "rubble_brick")
-    return Mesh.concatenate([patched, common.select(whole, ~covering)])
-
-
-def _heap(world: World, building: Building, area: shapely.Polygon, peak_m: float, rng: np.random.Generator) -> Mesh:
-    brick = bool({building.wall_material, building.roof_material} & _BRICK)
-    materials = ["rubble_brick", "rubble_concrete", "rubble_brick" if brick else "rubble_concrete"]
-    count = int(np.clip(area.area / 5, 8, 250))
-    return Mesh.concatenate([
-        wreck.mound(world, area, peak_m, 0.05, materials, building.id, rng),
-        wreck.pieces(world, area, count, (0.8, 2.6), 1.1 * peak_m, materials,
-                     building.id, rng),
-    ])
-
-
-def _dusted(world: World, heaps: dict[int, shapely.Polygon]) -> Grid:
+def _dusted(world: World, heaps: Sequence[shapely.Geometry]) -> Grid:
     """Ground after: crumbs of debris around every heap, fewer with distance."""
     ground = world.ground
     if not heaps:
         return ground
-    distance = common.distance_m(common.covered(ground, heaps.values()), ground.cell_m)
+    distance = common.distance_m(common.covered(ground, heaps), ground.cell_m)
     crumbs = common.patches(ground.values.shape, 1.5 / ground.cell_m, common.generator(world, 23)) > 0.2 + distance
     values = np.where(crumbs, np.uint8(INDEX["rubble_concrete"]), ground.values).astype(np.uint8)
     return Grid(values, ground.west_m, ground.south_m, ground.cell_m)
 
 
-def _blocked(world: World, heaps: dict[int, shapely.Polygon]) -> tuple[int, ...]:
-    """Streets on whose middle half debris lies."""
+def blocked(world: World, heaps: Sequence[shapely.Geometry]) -> tuple[int, ...]:
+    """Ids of the streets along which debris leaves no strip as wide as a car."""
     if not heaps:
         return ()
-    tree = shapely.STRtree(list(heaps.values()))
-    return tuple(s.id for s in world.streets
-                 if len(tree.query(shapely.LineString(s.line).buffer(s.width_m / 4), predicate="intersects")))
+    tree = shapely.STRtree(list(heaps))
+    found = []
+    for street in world.streets:
+        surface = shapely.LineString(street.line).buffer(street.width_m / 2, cap_style="flat")
+        near = tree.query(surface, predicate="intersects")
+        clear = shapely.difference(surface, shapely.union_all([heaps[k] for k in near]))
+        if len(near) and not _passable(street, clear):
+            found.append(street.id)
+    return tuple(found)
+
+
+def _passable(street: Street, clear: shapely.Geometry) -> bool:
+    """Whether one piece of what is clear, narrowed by half a car on both sides, reaches from end to end."""
+    half = min(_CAR_M, 0.9 * street.width_m) / 2
+    line = shapely.LineString(street.line)
+    ends = [shapely.line_interpolate_point(line, at).buffer(max(2 * half, 2.0)) for at in (0, line.length)]
+    lanes = shapely.get_parts(shapely.buffer(clear, -half, cap_style="flat"))
+    return any(all(lane.intersects(end) for end in ends) for lane in lanes)

@@ -22,16 +22,30 @@ STATES: Mapping[str, Mapping[str, int]] = {
     "earthquake": {
         "untouched": 1,
         "slight": 1,                # hairline cracks: nothing that shows from above
-        "moderate": 2,
-        "extensive": 3,
-        "partial_collapse": 3,
+        "moderate": 2,              # tiles or a parapet fallen, a tarpaulin
+        "extensive": 3,             # a corner of the roof and the uppermost storey
+        "wall_failure": 3,          # a masonry wall out of its plane
+        "partial_collapse": 3,      # a corner or a wing
+        "soft_storey": 3,           # the ground floor; what stood on it sits lower
+        "pancake": 4,
         "collapse": 4,
+    },
+    "wind": {
+        "untouched": 1,
+        "slight": 1,                # threshold of damage: nothing that shows from above
+        "roof_cover_loss": 2,
+        "roof_deck_loss": 3,
+        "roof_loss": 3,
+        "walls_collapsed": 4,
+        "overturned": 4,            # mobile homes
+        "swept_away": 4,
     },
     "fire": {
         "not_reached": 1,
         "spared": 1,
         "roof_scorched": 2,
         "partly_burnt": 3,
+        "on_fire": 3,               # flames through a part of the roof
         "burnt_down": 4,
     },
 }
