@@ -46,6 +46,7 @@ STATES: Mapping[str, Mapping[str, int]] = {
         "roof_scorched": 2,
         "partly_burnt": 3,
         "on_fire": 3,               # flames through a part of the roof
+        "on_fire": 3,               # flames through a part of the roof
         "burnt_down": 4,
     },
 }

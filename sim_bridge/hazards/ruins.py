@@ -14,23 +14,29 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from sim_bridge.classes import CLASS_ID
-from sim_bridge.hazards import common, wreck
+from sim_bridge.classes import CLASS_ID, LAND_USE_ID
+from sim_bridge.hazards import common, lots, wreck
+from sim_bridge.hazards.common import F64
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import Building, Grid, Mesh, Tree, World
 from sim_bridge.world.plants import trees_mesh
-from sim_bridge.world.shapes import box, hash_unit
+from sim_bridge.world.shapes import hash_unit, mesh_of
 from sim_bridge.world.vehicles import vehicles_mesh
 
 F32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
-_LOT_MARGIN_M = 1.4
-_GRASS = [INDEX[name] for name in ("lawn", "lawn_dry", "meadow", "field_green", "vineyard")]
-_TINDER = [INDEX[name] for name in ("lawn_dry", "meadow", "field_dry")]
-_BARE = [INDEX[name] for name in ("mulch", "soil", "field_dry")]
-_LITTER = ["ash", "ash", "burnt_metal", "burnt_metal", "ash_dark", "charred_debris"]
+_LOT_MARGIN_M = 0.4
 _NEAR_M = 14.0
+_BRANCHES = 26
+
+
+_SEMANTIC = np.array([m.semantic for m in TABLE])
+_GRASS, _BARE = (np.flatnonzero(CLASS_ID[name] == _SEMANTIC) for name in ("grass", "bare"))
+_TINDER = [INDEX[name] for name in ("lawn_dry", "grass_gold", "meadow", "field_dry", "stubble", "forest_floor")]
+_OPEN_LAND = np.isin(np.arange(256), [LAND_USE_ID[name] for name in ("forest", "field", "agriculture", "vacant")])
+_FLAMES_MIN = 2.0
+"""How long the front flames at one place: the residence time of fine fuels (Anderson 1969: 8 minutes an inch)."""
 
 
 @dataclass(frozen=True)
@@ -40,82 +46,62 @@ class _Burn:
     lots: Bool
     from_lot_m: F32
     reached: Bool
+    flaming: Bool
+    """Where the front is at this moment."""
 
 
 def remains(world: World, states: Mapping[int, str], arrival: Grid, end_min: float,
-            crowns: Sequence[str]) -> tuple[Mesh, Grid]:
-    """Geometry and ground after a fire that left buildings in `states`; crowns: materials of the healthy trees."""
+            crowns: Sequence[str], burning: bool) -> tuple[Mesh, Grid]:
+    """Geometry and ground after a fire that left buildings in `states`; crowns: materials of the healthy trees;
+    burning: it is not out yet."""
     if end_min <= float(arrival.values.min()):
         return world.before, world.ground
     burnt = [b for b in world.buildings if states[b.id] == "burnt_down"]
-    hurt = [b for b in world.buildings if states[b.id] in ("partly_burnt", "roof_scorched")]
-    burn = _burn(world, burnt, arrival, end_min)
-    ground = _ground(world, burn)
+    hurt = [b for b in world.buildings if states[b.id] in ("partly_burnt", "roof_scorched", "on_fire")]
+    burn = _burn(world, burnt, arrival, end_min, burning)
+    ground = _ground(world, burn, burnt)
     parts = [common.standing(world, {b.id for b in (*burnt, *hurt)})]
-    parts += [_lot(world, b) for b in burnt]
+    parts += [lots.litter(world, b) for b in burnt]
     parts += [_hurt(world, b, states[b.id]) for b in hurt]
     parts += [_fences(world, ground), _vehicles(world, burn), _plants(world, burn, crowns)]
     return Mesh.concatenate(parts), ground
 
 
-def _burn(world: World, burnt: Sequence[Building], arrival: Grid, end_min: float) -> _Burn:
+def _burn(world: World, burnt: Sequence[Building], arrival: Grid, end_min: float, burning: bool) -> _Burn:
     plans = [shapely.Polygon(b.footprint).buffer(_LOT_MARGIN_M, join_style="mitre") for b in burnt]
-    ragged = common.patches(world.ground.values.shape, 2.5 / world.ground.cell_m, common.generator(world, 40))
-    lots = common.covered(world.ground, plans)
-    from_lot = common.distance_m(lots, world.ground.cell_m)
-    ragged_lots = common.distance_m(~lots, world.ground.cell_m) - from_lot + 0.9 * ragged > 0
-    return _Burn(ragged_lots, from_lot, common.resampled(arrival, world.ground) <= end_min)
+    area = common.covered(world.ground, plans)
+    came = common.resampled(arrival, world.ground)
+    return _Burn(area, common.distance_m(area, world.ground.cell_m), came <= end_min,
+                 (came <= end_min) & (came > end_min - _FLAMES_MIN) & burning)
 
 
-def _ground(world: World, burn: _Burn) -> Grid:
-    """Ash on the lots; burnt grass and soil in patches that thin out with distance from them."""
+def _ground(world: World, burn: _Burn, burnt: Sequence[Building]) -> Grid:
+    """Burnt grass and soil in patches that thin out with distance from the lots; ashes on them, soot around them."""
     ground = world.ground
     values, shape, cell = ground.values.copy(), ground.values.shape, ground.cell_m
     rng = common.generator(world, 41)
     speck, blot = common.patches(shape, 1.6 / cell, rng), common.patches(shape, 5 / cell, rng)
-    soft = np.isin(np.array([m.semantic for m in TABLE]), [CLASS_ID["grass"], CLASS_ID["bare"]])[values]
-    under = common.covered(ground, common.footprints(world))
-    ash = 0.8 * speck + 0.6 * blot
-    lot = np.where(ash > -0.75, INDEX["ash"], np.where(ash > -1.7, INDEX["ash_dark"], INDEX["charred_debris"]))
-    blown = ~burn.lots & burn.reached & (0.7 * speck + 0.5 * blot > 0.2 + 0.35 * burn.from_lot_m)
-    values = np.where(blown & np.isin(values, [*_GRASS, *_BARE]), INDEX["ash_dark"], values)
-    values = np.where(burn.lots & (soft | under), lot, values)
     scar = 0.75 * common.patches(shape, 14 / cell, rng) + 0.35 * blot + 0.35 * speck
-    scar += 2.2 * np.exp(-burn.from_lot_m / 14) + 0.8 * np.isin(values, _TINDER)
+    scar += 3.0 * np.exp(-burn.from_lot_m / 12) + 0.8 * np.isin(values, _TINDER)
+    grass, bare = np.isin(values, _GRASS), np.isin(values, _BARE)
     scorched = burn.reached & ~burn.lots & (scar > 0.25)
-    values = np.where(scorched & np.isin(values, _GRASS),
-                      np.where(scar > 1.45, INDEX["burnt_ground"], INDEX["burnt_lawn"]), values)
-    values = np.where(scorched & np.isin(values, _BARE), INDEX["burnt_ground"], values)
-    return Grid(values.astype(np.uint8), ground.west_m, ground.south_m, cell)
-
-
-def _lot(world: World, building: Building) -> Mesh:
-    """Debris of a burnt house: low litter, pale sheets, stubs of walls, now and then a chimney."""
-    rng = np.random.default_rng(np.random.SeedSequence([world.seed & 0xFFFFFFFF, 42, building.id]))
-    plan = shapely.Polygon(building.footprint)
-    count = int(np.clip(plan.area / 2.5, 6, 250))
-    litter = [
-        wreck.pieces(world, plan, count, (0.3, 1.5), 0.35, _LITTER, building.id, rng, rust=0.25),
-        wreck.pieces(world, plan, count // 7 + 1, (1.2, 3.0), 0.45, ["burnt_metal", "ash"], building.id, rng, 0.25),
-        wreck.stubs(world, building, 0.45, (0.2, 0.8), "ash", rng),
-    ]
-    # what a house was made of shows in its ashes: some lots are whiter, some brown
-    tone = rng.uniform(0.82, 1.08) * np.array([1.0, rng.uniform(0.94, 1.0), 0.92])
-    parts = [wreck.toned(Mesh.concatenate(litter), tone)]
-    if building.use == "house" and rng.random() < 0.45:
-        low, high = np.quantile(np.asarray(building.footprint), [0.3, 0.7], axis=0)
-        x, y = rng.uniform(low, high)
-        base = float(world.height_at(x, y))
-        parts.append(box((x, y), (1.1, 0.8), building.yaw_deg, base - 0.3, base + rng.uniform(2.0, 4.5), "chimney",
-                         instance=building.id))
-    return Mesh.concatenate(parts)
+    values[scorched & grass] = INDEX["burnt_lawn"]
+    values[scorched & ((grass & (scar > 1.6)) | bare)] = INDEX["burnt_ground"]
+    # ash is blown over what is next to a lot, thin on hard ground
+    dusted = burn.reached & ~burn.lots & (0.7 * speck + 0.5 * blot > 0.5 + 0.3 * burn.from_lot_m)
+    values[dusted & (grass | bare)] = INDEX["ash_brown"]
+    values[burn.flaming & (grass | bare) & (speck > -0.6)] = INDEX["ground_burning"]
+    for building in burnt:
+        lots.ash_floor(values, ground, building, world.seed)
+    return Grid(values, ground.west_m, ground.south_m, cell)
 
 
 def _hurt(world: World, building: Building, state: str) -> Mesh:
-    """A house that was put out (part of the roof gone, charred inside), or one with a scorched patch of roof."""
+    """A house that was put out (part of the roof gone, charred inside), one that burns, or one with a scorched patch
+    of roof."""
     seed = np.random.SeedSequence([world.seed & 0xFFFFFFFF, 43, building.id])
     rng = np.random.default_rng(seed)
-    share = rng.uniform(0.3, 0.5) if state == "partly_burnt" else rng.uniform(0.15, 0.25)
+    share = rng.uniform(0.15, 0.25) if state == "roof_scorched" else rng.uniform(0.3, 0.5)
     mesh, lost, left = wreck.carved(world, building, share, np.random.default_rng(seed))
     roof = wreck.face_centres(mesh)[:, 2] > building.base_m + 0.85 * building.eaves_m
     if state == "roof_scorched":
@@ -126,8 +112,10 @@ def _hurt(world: World, building: Building, state: str) -> Mesh:
     rim = wreck.roof_patch(left, building, share + 0.15, np.random.default_rng(seed))
     above = wreck.face_centres(left)[:, 2] > building.base_m + building.eaves_m
     charred = wreck.repainted(left, rim & above, "roof_scorched")
-    heap = wreck.mound(world, wreck.interior(building), 0.8, 0.1, ["charred_debris", "ash_dark", "ash"], building.id,
-                       rng)
+    burning = state == "on_fire"
+    heap = wreck.mound(world, wreck.interior(building), 0.7 * building.eaves_m if burning else 0.8, 0.1,
+                       ["roof_burning", "charred_debris"] if burning else ["charred_debris", "ash_dark", "ash"],
+                       building.id, rng)
     return Mesh.concatenate([charred, walls, heap])
 
 
@@ -155,26 +143,61 @@ def _plants(world: World, burn: _Burn, crowns: Sequence[str]) -> Mesh:
     """Trees by how near they stood to a burning house: gone, bare and black, brown, or green."""
     rng, cell = common.generator(world, 45), world.ground.cell_m
     ragged, wild = (common.patches(world.ground.values.shape, period / cell, rng) for period in (18.0, 70.0))
-    trees, materials = [], []
-    for tree, crown in zip(world.trees, crowns, strict=True):
-        iy, ix = world.ground.cell(tree.x, tree.y)
-        luck = float(hash_unit(world.seed & 0xFFFFFF, 46, tree.x, tree.y))
-        heat = 1.25 * float(np.exp(-burn.from_lot_m[iy, ix] / _NEAR_M)) + 0.16 * float(ragged[iy, ix])
-        heat += 0.35 * max(0.0, float(wild[iy, ix]) - 0.1)
-        left = _left_of(tree, crown, heat - 0.55 * luck if burn.reached[iy, ix] else -1.0)
-        if left is not None:
-            trees.append(left[0])
-            materials.append(left[1])
-    return trees_mesh(trees, materials)
+    at = np.array([[t.x, t.y] for t in world.trees]).reshape(-1, 2)
+    iy, ix = world.ground.cell(at[:, 0], at[:, 1])
+    heat = 1.25 * np.exp(-burn.from_lot_m[iy, ix] / _NEAR_M) + 0.16 * ragged[iy, ix]
+    heat += np.where(_OPEN_LAND[world.land_use.at(at[:, 0], at[:, 1])], 0.6, 0.35) * np.maximum(wild[iy, ix] + 0.1, 0)
+    heat -= 0.55 * hash_unit(world.seed & 0xFFFFFF, 46, at[:, 0], at[:, 1])
+    heat = np.where(burn.reached[iy, ix], heat, -1.0)
+    left = [_left_of(tree, crown, float(h)) for tree, crown, h in zip(world.trees, crowns, heat, strict=True)]
+    whole = [k for k, name in enumerate(left) if name not in ("bare", "gone")]
+    return Mesh.concatenate([trees_mesh([world.trees[k] for k in whole], [left[k] for k in whole]),
+                             _skeletons([t for t, name in zip(world.trees, left, strict=True) if name == "bare"])])
 
 
-def _left_of(tree: Tree, crown: str, heat: float) -> tuple[Tree, str] | None:
-    """Hedges and small trees go first; large crowns are scorched before they are lost."""
+def _left_of(tree: Tree, crown: str, heat: float) -> str:
+    """Crown's material, "bare" or "gone". Hedges and small trees go first; large crowns are scorched before they are
+    lost."""
     tough = heat - 0.02 * (tree.height_m - 6)
     if tough > 0.95 or (tree.species == "hedge" and tough > 0.5):
-        return None
-    if tough > 0.68:
-        return replace(tree, crown_radius_m=0.6 * tree.crown_radius_m, height_m=0.9 * tree.height_m), "crown_burnt"
-    if tough > 0.36:
-        return replace(tree, crown_radius_m=0.9 * tree.crown_radius_m), "crown_burnt"
-    return (tree, "crown_scorched") if tough > 0.14 else (tree, crown)
+        return "gone"
+    if tough > 0.48:
+        return "bare"
+    if tough > 0.30:
+        return "crown_singed"
+    return "crown_scorched" if tough > 0.2 else crown
+
+
+def _skeletons(trees: Sequence[Tree]) -> Mesh:
+    """Burnt trees without leaves: a trunk and branches, each one thin triangle, that the ground shows through."""
+    if not trees:
+        return Mesh.empty()
+    x, y, base, height, radius = np.array([[t.x, t.y, t.base_m, t.height_m, t.crown_radius_m] for t in trees]).T[
+        :, :, None]
+    k = np.arange(_BRANCHES, dtype=np.float64)
+    angle = 2 * np.pi * (k * 0.381966 + hash_unit(x, y, 70))
+    reach = radius * (0.35 + 0.65 * hash_unit(x, y, 71, k))
+    root = base + height * (0.15 + 0.55 * k / _BRANCHES)
+    tip = np.minimum(root + height * (0.1 + 0.25 * hash_unit(x, y, 72, k)), base + 0.95 * height)
+    wide = 0.05 + 0.045 * radius * (1 - 0.4 * k / _BRANCHES)
+    corners = [_corner(x - wide * np.sin(angle), y + wide * np.cos(angle), root),
+               _corner(x + wide * np.sin(angle), y - wide * np.cos(angle), root),
+               _corner(x + reach * np.cos(angle), y + reach * np.sin(angle), tip)]
+    branches = np.stack(corners, axis=2).reshape(-1, 3)
+    tint = (128 * (0.7 + 0.6 * hash_unit(x, y, 73)) * np.ones_like(angle)).reshape(-1, 1) * np.ones(3)
+    trunks = _trunks(x, y, base, height, radius)
+    return Mesh.concatenate([mesh_of(branches, np.arange(len(branches)).reshape(-1, 3), "branches_burnt", tint=tint),
+                             trunks])
+
+
+def _corner(x: F64, y: F64, z: F64) -> F64:
+    return np.stack(np.broadcast_arrays(x, y, z), -1)
+
+
+def _trunks(x: F64, y: F64, base: F64, height: F64, radius: F64) -> Mesh:
+    """Two crossed triangles a tree."""
+    thick, top = 0.08 + 0.05 * radius, base + 0.9 * height
+    flat = [_corner(x + thick * dx, y + thick * dy, base - 0.3) for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1))]
+    vertices = np.concatenate([*flat, _corner(x, y, top)], axis=1).reshape(-1, 3)
+    faces = 5 * np.arange(len(x))[:, None, None] + np.array([[0, 1, 4], [2, 3, 4]])
+    return mesh_of(vertices, faces, "branches_burnt")
