@@ -66,7 +66,7 @@ class Place:
 class RulePackage:
     """A CityEngine rule package (.rpk) that grows the buildings of one use out of their footprints."""
 
-    file: str
+    file: str = ""
     use: str = "*"
     """`Building.use` it serves; * serves all."""
     attributes: tuple[tuple[str, float | str | bool], ...] = ()
