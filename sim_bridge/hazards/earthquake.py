@@ -9,7 +9,7 @@ choice: the ground under a town changes over such distances), so that whole bloc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -34,15 +34,21 @@ def shake(world: World, quake: Earthquake) -> Aftermath:
     """The world after the shaking; fields: `pga_g`, float32, 5 m cells."""
     pga = shaking(world, quake)
     states = building_states(world, quake, pga)
+    damage = tuple(_damage(b, state, pga) for b, state in zip(world.buildings, states, strict=True))
+    return fallen(world, damage, asdict(quake), {"pga_g": pga})
+
+
+def fallen(world: World, damage: Sequence[BuildingDamage], hazard: Mapping[str, object],
+           fields: Mapping[str, Grid]) -> Aftermath:
+    """The aftermath of buildings in given states (of `grades.STATES["earthquake"]`, in the order of the buildings)."""
     free = free_ground(world)
-    wrecks = {b.id: failed for b, state in zip(world.buildings, states, strict=True)
-              if (failed := failures.fail(world, b, state, free)) is not None}
+    wrecks = {b.id: failed for b, row in zip(world.buildings, damage, strict=True)
+              if (failed := failures.fail(world, b, row.state, free)) is not None}
     kept = common.select(world.before, ~np.isin(world.before.instance, np.fromiter(wrecks, np.int64)))
     heaps = [heap.area for failed in wrecks.values() for heap in failed.heaps if not shapely.is_empty(heap.area)]
-    damage = tuple(_damage(b, state, pga) for b, state in zip(world.buildings, states, strict=True))
     tents = camps.pitch(world, heaps, sum(row.grade >= 3 for row in damage))
     after = Mesh.concatenate([kept, *(failed.mesh for failed in wrecks.values()), vehicles_mesh(tents)])
-    return Aftermath(asdict(quake), after, _dusted(world, heaps), damage, {"pga_g": pga}, blocked(world, heaps))
+    return Aftermath(hazard, after, _dusted(world, heaps), tuple(damage), fields, blocked(world, heaps))
 
 
 def building_states(world: World, quake: Earthquake, pga: Grid) -> list[str]:

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import geopandas
 import numpy as np
@@ -45,14 +45,16 @@ _USES = {"residential": "", "warehouse": "industrial", "industrial": "industrial
 _ROADS = (("motorway", "primary", 11.0), ("highway", "primary", 11.0), ("primary", "primary", 9.0),
           ("secondary", "primary", 7.0), ("railway", "rail", 3.2), ("cart", "track", 2.8), ("track", "track", 2.8),
           ("trail", "path", 1.5), ("local", "residential", 5.0))
-_COVERS = (("crop", "crops", "agriculture"), ("arable", "crops", "agriculture"), ("vineyard", "vineyard", "agriculture"),
+_COVERS = (("crop", "crops", "agriculture"), ("arable", "crops", "agriculture"),
+           ("vineyard", "vineyard", "agriculture"),
            ("orchard", "orchard", "agriculture"), ("permanent", "orchard", "agriculture"),
            ("trees", "wood", "forest"), ("forest", "wood", "forest"), ("wood", "wood", "forest"),
            ("scrub", "scrub", "vacant"), ("shrub", "scrub", "vacant"), ("grass", "meadow", "vacant"),
            ("pasture", "meadow", "agriculture"), ("meadow", "meadow", "agriculture"), ("bare", "bare", "vacant"))
 _FILES = {".shp", ".shx", ".dbf", ".prj", ".cpg", ".json", ".geojson", ".gpkg"}
 _MOST_BYTES = 2_000_000_000
-Frame = geopandas.GeoDataFrame
+Frame: TypeAlias = Any
+"""geopandas.GeoDataFrame, which carries no types."""
 
 
 def read(place: Place, size_m: float) -> Survey:
@@ -67,12 +69,14 @@ def read(place: Place, size_m: float) -> Survey:
               and not re.search(_STREETS, name)}
     best = _matching(graded, _BUILDINGS) or _latest(graded)
     if not best:
-        raise InputError(f"{place.file}: no layer of graded buildings among {', '.join(sorted(layers)) or 'no layers'}: "
+        raise InputError(f"{place.file}: no layer of graded buildings among {', '.join(sorted(layers)) or 'none'}: "
                          "expected settlements_poly_grading (field grading) or builtUpA (field damage_gra)")
     buildings = [frame[frame.geometry.notna()] for frame in best]
     points = np.concatenate([shapely.get_coordinates(shapely.centroid(frame.geometry.values)) for frame in buildings])
-    lon, lat = (place.lon_deg, place.lat_deg) if (place.lat_deg, place.lon_deg) != (0.0, 0.0) else middle(points)
-    return cut(_survey(place.file, buildings, layers, Geodetic(float(lat), float(lon)), size_m), size_m, place.file)
+    origin = Geodetic(place.lat_deg, place.lon_deg)
+    if (place.lat_deg, place.lon_deg) == (0.0, 0.0):
+        origin = middle(points, size_m)
+    return cut(_survey(place.file, buildings, layers, origin, size_m), size_m, place.file)
 
 
 def _layers(path: Path, scratch: Path) -> dict[str, Frame]:
@@ -104,9 +108,10 @@ def _frame(file: Path, source: Path) -> Frame:
     try:
         frame = pyogrio.read_dataframe(file)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, ValueError) as error:
-        raise InputError(f"{source}: {file.name}: cannot be read ({str(error).splitlines()[0]}): get it again") from error
-    if not isinstance(frame, Frame):
-        return Frame(frame)                         # a table without shapes
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise InputError(f"{source}: {file.name}: cannot be read ({reason}): get it again") from error
+    if not isinstance(frame, geopandas.GeoDataFrame):
+        return geopandas.GeoDataFrame(frame)                         # a table without shapes
     if frame.crs is None:
         raise InputError(f"{source}: {file.name}: no coordinate system: expected a .prj file beside it")
     return frame.to_crs(4326)
@@ -177,7 +182,7 @@ def _footprints(where: str, rows: Iterator[tuple[Any, dict[str, str]]]) -> tuple
 
 
 def _ways(shape: Any, text: Mapping[str, str]) -> Iterator[Way]:
-    words = f"{text.get('road_type', '')} {text.get('info', '')} {text.get('obj_type', '')} {text.get('subtype', '')}".lower()
+    words = " ".join(text.get(name, "") for name in ("road_type", "info", "obj_type", "subtype")).lower()
     kind, width = next(((kind, width) for word, kind, width in _ROADS if word in words), ("residential", 4.5))
     if "tunnel" not in words:
         for line in shapely.get_parts(shape):

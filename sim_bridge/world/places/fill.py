@@ -1,4 +1,4 @@
-"""What a source does not say of its buildings, filled in by use, size, neighbours and the layout, and marked as guessed.
+"""What a source does not say of its buildings: filled in by use, size, neighbours and the layout, marked as guessed.
 
 Draws belong to the building (seed, purpose, centre), so that a larger cut-out of the same place guesses the same.
 """
@@ -98,7 +98,7 @@ def _use(setting: Setting, k: int, luck: float) -> str:
 
 def _with_storeys(footprints: Sequence[Footprint], setting: Setting, layout: Layout, seed: int) -> list[Footprint]:
     """Storeys from the height, from neighbours of about the same size, or from the use and how dense the place is."""
-    told = np.array([f.storeys or (f.height_m / _storey_m(f) if f.height_m else np.nan) for f in footprints], np.float64)
+    told = np.array([f.storeys or (f.height_m or np.nan) / _storey_m(f) for f in footprints], np.float64)
     near, luck = _near_storeys(told, setting), _draw(setting, seed, 1)
     values = []
     for k, footprint in enumerate(footprints):
@@ -166,7 +166,7 @@ def _building(number: int, asked: Footprint, known: Footprint, setting: Setting,
         wall_material=wall, yaw_deg=long_side_deg(known.polygon),
         holes=tuple(tuple((float(x), float(y)) for x, y in hole.coords[:-1]) for hole in known.polygon.interiors),
         storeys=storeys, soft_storey=bool(storeys > 1 and setting.built[k] > DENSE and luck[6] < 0.15),
-        custom=known.mesh is not None, guessed=tuple(guessed) if known.mesh is None else ("typology",) * (not known.typology),
+        custom=known.mesh is not None, guessed=tuple(guessed),
     )
 
 
@@ -177,7 +177,8 @@ def _roof(known: Footprint, setting: Setting, k: int, layout: Layout, luck: floa
     if known.use in ("tank", "greenhouse"):
         return "flat" if known.use == "tank" else "gable"
     wide = np.clip((setting.width_m[k] - 15) / 6, 0, 1)
-    flat = max(layout.flat_roof_share, float(wide), 0.5 if known.use == "commercial" and setting.built[k] < DENSE else 0)
+    suburban_shop = known.use == "commercial" and setting.built[k] < DENSE
+    flat = max(layout.flat_roof_share, float(wide), 0.5 if suburban_shop else 0.0)
     if luck < flat:
         return "flat"
     if known.use == "garage":

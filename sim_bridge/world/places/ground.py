@@ -1,4 +1,4 @@
-"""Ground and land use of a real place: what its source names, and between that what such land is mostly covered with."""
+"""Ground and land use of a real place: what its source names, and between that what such land usually carries."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from sim_bridge.errors import InputError
 from sim_bridge.frames import Geodetic
 from sim_bridge.spec import Place
 from sim_bridge.world.places import osm_tags
-from sim_bridge.world.places.survey import F64, Footprint, Spot, Survey, Way, cut, middle, polygons_of, projector
+from sim_bridge.world.places.survey import F64, Footprint, Spot, Survey, cut, middle, polygons_of, projector
 
 Tags = Mapping[str, str]
 Shape = tuple[str, Tags, Any]
@@ -47,8 +47,7 @@ def read(place: Place, size_m: float) -> Survey:
                          "a built-up place")
     origin = Geodetic(place.lat_deg, place.lon_deg)
     if (place.lat_deg, place.lon_deg) == (0.0, 0.0):
-        lon, lat = middle(shapely.get_coordinates(shapely.centroid([shape for _, _, shape in built])))
-        origin = Geodetic(float(lat), float(lon))
+        origin = middle(shapely.get_coordinates(shapely.centroid([shape for _, _, shape in built])), size_m)
     return cut(_survey(found, origin, size_m), size_m, place.file)
 
 

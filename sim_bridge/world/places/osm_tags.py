@@ -1,4 +1,4 @@
-"""What OpenStreetMap tags become: uses, heights, roofs, widths, covers. Tables first, then the functions that read them.
+"""What OpenStreetMap tags become: uses, heights, roofs, widths, covers. Tables first, then what reads them.
 
 Values and their meaning are those of the OpenStreetMap wiki (Key:building, Key:roof:shape, Key:highway, Key:surface,
 Key:landuse, Key:natural, Key:leisure). Widths of streets without `width` or `lanes` are usual ones of Europe.
@@ -38,7 +38,8 @@ _NOT_BUILT = {"no", "entrance", "underpass_entrance", "proposed", "demolished", 
 _ROOFS = {"flat": "flat", "gabled": "gable", "hipped": "hip", "half-hipped": "hip", "pyramidal": "hip",
           "gambrel": "mansard", "mansard": "mansard", "skillion": "shed", "lean_to": "shed", "saltbox": "gable",
           "dome": "dome", "onion": "dome", "round": "gable", "cross_gabled": "gable", "double_saltbox": "gable"}
-_ROOF_MATERIALS = {"roof_tiles": "roof_tile_red", "tile": "roof_tile_red", "metal": "roof_metal", "copper": "roof_metal",
+_ROOF_MATERIALS = {"roof_tiles": "roof_tile_red", "tile": "roof_tile_red", "metal": "roof_metal",
+                   "copper": "roof_metal",
                    "tin": "roof_metal", "zinc": "roof_metal", "slate": "roof_slate", "tar_paper": "roof_bitumen",
                    "concrete": "roof_concrete", "glass": "roof_glass", "gravel": "roof_gravel", "thatch": "roof_thatch",
                    "asphalt_shingle": "roof_shingle_grey", "asphalt": "roof_bitumen", "eternit": "roof_corrugated"}
@@ -57,7 +58,8 @@ _ROOF_TONES = ("roof_shingle_grey", "roof_shingle_brown", "roof_shingle_light", 
 _HIGHWAY = {  # kind, width (m), material
     "motorway": ("primary", 11.0, ""), "trunk": ("primary", 11.0, ""), "primary": ("primary", 11.0, ""),
     "secondary": ("primary", 9.5, ""), "tertiary": ("residential", 8.0, ""), "residential": ("residential", 7.0, ""),
-    "unclassified": ("residential", 6.5, ""), "living_street": ("residential", 6.0, ""), "road": ("residential", 6.5, ""),
+    "unclassified": ("residential", 6.5, ""), "living_street": ("residential", 6.0, ""),
+    "road": ("residential", 6.5, ""),
     "service": ("residential", 4.0, ""), "pedestrian": ("path", 6.0, "flagstone"), "track": ("track", 3.0, "dirt_road"),
     "footway": ("path", 2.2, "sidewalk"), "cycleway": ("path", 2.8, "asphalt_worn"), "path": ("path", 1.5, "gravel"),
     "steps": ("path", 2.5, "concrete"), "bridleway": ("path", 2.0, "soil"), "motorway_link": ("primary", 6.0, ""),
@@ -94,13 +96,15 @@ _COVERS = {  # key=value: cover (ground.COVERS), land use
     "natural=wetland": ("meadow", "vacant"), "natural=fell": ("meadow", "vacant"),
     "leisure=park": ("park", "park"), "leisure=garden": ("park", "park"), "leisure=pitch": ("pitch", "park"),
     "leisure=playground": ("sand", "park"), "leisure=track": ("pitch", "park"), "leisure=golf_course": ("lawn", "park"),
-    "leisure=dog_park": ("bare", "park"), "leisure=swimming_pool": ("pool", "park"), "leisure=schoolyard": ("paved", "public"),
+    "leisure=dog_park": ("bare", "park"), "leisure=swimming_pool": ("pool", "park"),
+    "leisure=schoolyard": ("paved", "public"),
     "leisure=nature_reserve": ("", "forest"), "leisure=common": ("lawn", "park"), "leisure=marina": ("", "commercial"),
-    "amenity=parking": ("parking", "commercial"), "amenity=school": ("", "public"), "amenity=university": ("", "public"),
+    "amenity=parking": ("parking", "commercial"), "amenity=school": ("", "public"),
+    "amenity=university": ("", "public"),
     "amenity=hospital": ("", "public"), "amenity=grave_yard": ("park", "public"), "amenity=fountain": ("pool", ""),
     "amenity=marketplace": ("paved", "public"), "amenity=fuel": ("yard", "commercial"),
     "place=square": ("paved", "public"), "man_made=pier": ("pier", ""), "man_made=bridge": ("", "street"),
-    "railway=platform": ("paved", "public"), "aeroway=apron": ("yard", "industrial"), "waterway=riverbank": ("", "water"),
+    "railway=platform": ("paved", "public"), "aeroway=apron": ("yard", "industrial"),
 }
 _WATER = {("natural", "water"), ("waterway", "riverbank"), ("landuse", "reservoir"), ("landuse", "basin"),
           ("waterway", "dock"), ("natural", "bay")}
@@ -188,7 +192,8 @@ def spot(tags: Tags, x: float, y: float) -> Spot:
     crown = metres(tags.get("diameter_crown"))
     leaves, genus = tags.get("leaf_type", ""), (tags.get("genus", "") or tags.get("species", "")).split(" ")[0].lower()
     species = {"tilia": "linden", "acer": "maple", "betula": "birch", "quercus": "oak", "populus": "poplar",
-               "salix": "willow", "pinus": "pine", "picea": "spruce", "olea": "olive", "cupressus": "cypress"}.get(genus)
+               "salix": "willow", "pinus": "pine", "picea": "spruce", "olea": "olive",
+               "cupressus": "cypress"}.get(genus)
     form = {"needleleaved": "conifer", "broadleaved": "broadleaf", "palm": "palm"}.get(leaves, "")
     return Spot(x, y, metres(tags.get("height")), crown / 2 if crown else None, species or form)
 

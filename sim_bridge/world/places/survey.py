@@ -19,6 +19,7 @@ from sim_bridge.world.model import Mesh
 F64 = npt.NDArray[np.float64]
 Geometries = npt.NDArray[np.object_]
 
+_SHIFTS = 20
 LEAST_M2 = 6.0
 """Footprints smaller than this are left out: kiosks, slivers of cuts."""
 
@@ -102,9 +103,19 @@ def projector(origin: Geodetic) -> Callable[[F64], F64]:
     return lambda lonlat: enu_from_lonlat(lonlat, origin)
 
 
-def middle(points: F64) -> F64:
-    """The one of the points (N, 2) that is nearest to their coordinate-wise median: never between two towns."""
-    return np.asarray(points[np.argmin(np.hypot(*(points - np.median(points, axis=0)).T))])
+def middle(lonlat: F64, size_m: float) -> Geodetic:
+    """Centre of the buildings (N, 2) longitude, latitude: from their median to the mean of those within the square,
+    until it rests (mean shift), so that it is never the empty land between two towns."""
+    start = np.asarray(lonlat[np.argmin(np.hypot(*(lonlat - np.median(lonlat, axis=0)).T))])
+    xy = projector(Geodetic(float(start[1]), float(start[0])))(lonlat)
+    centre = np.zeros(2)
+    for _ in range(_SHIFTS):
+        near = xy[np.abs(xy - centre).max(axis=1) < size_m / 2]
+        if np.hypot(*(near.mean(axis=0) - centre)) < 1:
+            break
+        centre = near.mean(axis=0)
+    lon, lat = lonlat[np.argmin(np.hypot(*(xy - centre).T))]
+    return Geodetic(round(float(lat), 6), round(float(lon), 6))
 
 
 def polygons_of(geometry: shapely.Geometry) -> list[shapely.Polygon]:
