@@ -23,6 +23,7 @@ from sim_bridge.world.plants import trees_mesh
 from sim_bridge.world.shapes import cap, prism_walls
 from sim_bridge.world.species import crown_material
 from sim_bridge.world.terrain import terrain_mesh
+from sim_bridge.world.traffic import present, with_traffic
 from sim_bridge.world.vehicles import vehicles_mesh
 
 _SCENE = ("seed", "layout", "place", "rules", "hazard", "season_before", "season_after", "sources")
@@ -61,7 +62,7 @@ def world_of(spec: SceneSpec, survey: Survey) -> World:
     buildings = filled(survey.footprints, setting, layout, seed, heights)
     ground = paint(survey, buildings, built, water, layout, spec.season_before, seed, rng[1])
     trees = trees_of(survey, buildings, ground.ground, ground.cover, layout, seed, heights)
-    vehicles = vehicles_of(survey, buildings, ground.ground, built, layout, seed, heights)
+    vehicles = with_traffic(vehicles_of(survey, buildings, ground.ground, built, layout, seed, heights), seed)
     crowns = [crown_material(tree, spec.season_before) for tree in trees]
     streets = _streets(survey, water)
     return World(
@@ -72,7 +73,7 @@ def world_of(spec: SceneSpec, survey: Survey) -> World:
         static=Mesh.concatenate([terrain_mesh(land.terrain), water_surfaces(water, land),
                                  *_decks(survey.ways, water, heights)]),
         before=Mesh.concatenate([*_standing(survey.footprints, buildings), trees_mesh(trees, crowns),
-                                 vehicles_mesh(vehicles), survey.things]),
+                                 vehicles_mesh(present(vehicles, "before")), survey.things]),
         scene=_record(spec, land, buildings, trees, survey),
         source_grades={b.id: f.grade for b, f in zip(buildings, survey.footprints, strict=True) if f.grade},
     )
