@@ -36,6 +36,10 @@ def build_world(spec: SceneSpec) -> World:
     Raises InputError (from `spec.check`) for values that cannot be built.
     """
     check(spec)
+    if spec.place.kind != "procedural":
+        from sim_bridge.world.places import build_place
+
+        return regrown(build_place(spec), spec.rules)
     seeds = np.random.SeedSequence(spec.seed).spawn(len(_PARTS))
     rng = {name: np.random.default_rng(seed) for name, seed in zip(_PARTS, seeds, strict=True)}
     layout = spec.layout
