@@ -34,7 +34,8 @@ def patches(shape: tuple[int, int], period_cells: float, rng: np.random.Generato
     coarse = [max(4, int(np.ceil(n / period_cells * 2)) + 3) for n in shape]
     small = rng.standard_normal(coarse).astype(np.float32)
     field = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray((field - field.mean()) / max(float(field.std()), 1e-6), np.float32)
+    mean, deviation = (float(v[0, 0]) for v in cv2.meanStdDev(field))
+    return np.asarray((field - np.float32(mean)) / np.float32(max(deviation, 1e-6)), np.float32)
 
 
 def centres(grid: Grid) -> tuple[F64, F64]:

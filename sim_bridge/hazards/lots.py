@@ -15,7 +15,7 @@ from sim_bridge.hazards import wreck
 from sim_bridge.hazards.common import F64
 from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import Building, Grid, Mesh, World
-from sim_bridge.world.shapes import box, hash_unit, mesh_of, turn
+from sim_bridge.world.shapes import box, boxes, hash_unit, mesh_of, turn
 
 U8 = npt.NDArray[np.uint8]
 
@@ -77,7 +77,7 @@ def litter(world: World, building: Building) -> Mesh:
     tone = rng.uniform(0.80, 1.04) * np.array([1.0, rng.uniform(0.95, 1.0), rng.uniform(0.86, 0.98)])
     parts = [wreck.toned(Mesh.concatenate([
         _sheets(world, building, plan, int(np.clip(plan.area / 1.3, 20, 260)), rng),
-        wreck.stubs(world, building, 0.3, (0.15, 0.7), "ash", rng),
+        _stubs(world, building, plan, rng),
     ]), tone)]
     if building.use in ("house", "farm") and rng.random() < 0.35:
         low, high = np.quantile(np.asarray(building.footprint), [0.3, 0.7], axis=0)
@@ -86,6 +86,43 @@ def litter(world: World, building: Building) -> Mesh:
         parts.append(box((x, y), (1.1, 0.8), building.yaw_deg, base - 0.3, base + rng.uniform(2.0, 4.5), "chimney",
                          instance=building.id))
     return Mesh.concatenate(parts)
+
+
+def _stubs(world: World, building: Building, plan: shapely.Polygon, rng: np.random.Generator) -> Mesh:
+    """What is left of a third of the walls, inner ones too, in pieces of about 2 m."""
+    ring = np.asarray(building.footprint)
+    side = np.roll(ring, -1, axis=0) - ring
+    length = np.hypot(side[:, 0], side[:, 1])
+    count = np.maximum(np.ceil(length / 2).astype(int), 1)
+    edge = np.repeat(np.arange(len(ring)), count)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
+    outer = ring[edge] + side[edge] * ((step + 0.5) / count[edge])[:, None]
+    yaw = np.degrees(np.arctan2(side[edge, 1], side[edge, 0]))
+    inner, turned = _inner_walls(building, rng)
+    within = shapely.contains_xy(plan, inner[:, 0], inner[:, 1])
+    middle, yaw = np.concatenate([outer, inner[within]]), np.concatenate([yaw, turned[within]])
+    long = np.concatenate([(length / count)[edge], np.full(int(within.sum()), 2.0)])
+    kept = rng.random(len(middle)) < 0.3
+    middle, n = middle[kept], int(kept.sum())
+    base = world.height_at(middle[:, 0], middle[:, 1])
+    return boxes(middle, np.column_stack([long[kept] * rng.uniform(0.5, 1, n), np.full(n, 0.22)]), yaw[kept],
+                 base - 0.3, base + rng.uniform(0.15, 0.7, n), "ash", 128 * rng.uniform(0.7, 1.3, (n, 1)) * np.ones(3),
+                 building.id)
+
+
+def _inner_walls(building: Building, rng: np.random.Generator) -> tuple[F64, F64]:
+    """Middles (N, 2) and directions (degrees) of 2 m of wall each, on lines 4 m apart across the plan's box."""
+    ring = np.asarray(building.footprint)
+    centre = ring.mean(axis=0)
+    low, high = np.quantile(turn(ring - centre, -building.yaw_deg), [0, 1], axis=0)
+    middles, yaws = [], []
+    for axis in (0, 1):
+        across = np.arange(low[1 - axis] + rng.uniform(2, 4), high[1 - axis], 4.0)
+        along = np.arange(low[axis] + 1, high[axis], 2.0)
+        grid = np.stack(np.meshgrid(along, across), -1).reshape(-1, 2)
+        middles.append(grid if axis == 0 else grid[:, ::-1])
+        yaws.append(np.full(len(grid), building.yaw_deg + 90.0 * axis))
+    return turn(np.concatenate(middles), building.yaw_deg) + centre, np.concatenate(yaws)
 
 
 def _sheets(world: World, building: Building, plan: shapely.Polygon, count: int, rng: np.random.Generator) -> Mesh:

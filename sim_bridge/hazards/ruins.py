@@ -32,8 +32,9 @@ _BRANCHES = 26
 
 
 _SEMANTIC = np.array([m.semantic for m in TABLE])
-_GRASS, _BARE = (np.flatnonzero(CLASS_ID[name] == _SEMANTIC) for name in ("grass", "bare"))
-_TINDER = [INDEX[name] for name in ("lawn_dry", "grass_gold", "meadow", "field_dry", "stubble", "forest_floor")]
+_GRASS, _BARE = (CLASS_ID[name] == _SEMANTIC for name in ("grass", "bare"))
+_TINDER = np.isin(np.arange(len(TABLE)), [INDEX[name] for name in (
+    "lawn_dry", "grass_gold", "meadow", "field_dry", "stubble", "forest_floor")])
 _OPEN_LAND = np.isin(np.arange(256), [LAND_USE_ID[name] for name in ("forest", "field", "agriculture", "vacant")])
 _FLAMES_MIN = 2.0
 """How long the front flames at one place: the residence time of fine fuels (Anderson 1969: 8 minutes an inch)."""
@@ -82,8 +83,8 @@ def _ground(world: World, burn: _Burn, burnt: Sequence[Building]) -> Grid:
     rng = common.generator(world, 41)
     speck, blot = common.patches(shape, 1.6 / cell, rng), common.patches(shape, 5 / cell, rng)
     scar = 0.75 * common.patches(shape, 14 / cell, rng) + 0.35 * blot + 0.35 * speck
-    scar += 3.0 * np.exp(-burn.from_lot_m / 12) + 0.8 * np.isin(values, _TINDER)
-    grass, bare = np.isin(values, _GRASS), np.isin(values, _BARE)
+    scar += 3.0 * np.exp(burn.from_lot_m / -12) + np.float32(0.8) * _TINDER[values]
+    grass, bare = _GRASS[values], _BARE[values]
     scorched = burn.reached & ~burn.lots & (scar > 0.25)
     values[scorched & grass] = INDEX["burnt_lawn"]
     values[scorched & ((grass & (scar > 1.6)) | bare)] = INDEX["burnt_ground"]
