@@ -38,6 +38,7 @@ _RUNTIME = Path(__file__).with_name("prt.py")
 _BATCH = 64
 _TIMEOUT_S = 900
 _STOREY_M = 3.2
+_SAMPLES = 8
 
 
 def regrown(world: World, rules: Sequence[RulePackage]) -> World:
@@ -193,27 +194,43 @@ def _placed(building: Building, mesh: Mesh) -> Mesh:
 def _measured(building: Building, mesh: Mesh) -> Building:
     """The building with the heights (m above its base) and materials of what grew about its first corner.
 
-    Eaves are where a tenth of the roof's area lies below; what is no building (plants, pavement) does not count.
+    Eaves are what three quarters of the plan are higher than; plants and pavement do not count.
     """
     surface = np.array([m.surface for m in TABLE])[mesh.material]
     corners = mesh.vertices[mesh.faces].astype(np.float64)
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-    solid = surface > 0
-    ridge = float(corners[solid, :, 2].max()) if solid.any() else building.ridge_m
-    roof = surface == ROOF
-    eaves = _quantile(corners[roof, :, 2].mean(axis=1), area[roof], 0.1) if roof.any() else ridge
+    ridge = float(corners[surface > 0, :, 2].max()) if (surface > 0).any() else building.ridge_m
+    eaves = min(max(0.5, float(np.quantile(_tops(building, corners[surface > 0]), 0.25))), ridge)
     storeys = max(1, round(eaves / _STOREY_M))
     light = building.typology in ("wood_light", "mobile_home", "steel_light")
-    return replace(building, eaves_m=round(eaves, 3), ridge_m=round(max(ridge, eaves), 3), roof="custom", custom=True,
+    return replace(building, eaves_m=round(eaves, 3), ridge_m=round(ridge, 3), roof="custom", custom=True,
                    storeys=storeys, typology="concrete_frame" if light and storeys > 4 else building.typology,
-                   roof_material=_most(mesh, area * roof) or building.roof_material,
+                   roof_material=_most(mesh, area * (surface == ROOF)) or building.roof_material,
                    wall_material=_most(mesh, area * (surface == WALL)) or building.wall_material)
 
 
-def _quantile(values: F64, weights: F64, share: float) -> float:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) >= share * weights.sum()
-    return max(0.5, float(values[order][int(np.argmax(reached))]))
+def _tops(building: Building, corners: F64) -> F64:
+    """Height of what stands highest at points spread over the footprint; 0 where nothing stands."""
+    plan = shapely.Polygon(building.footprint, building.holes)
+    low, step = np.array(plan.bounds[:2]), np.subtract(plan.bounds[2:], plan.bounds[:2]) / _SAMPLES
+    x, y = (axis.ravel() for axis in np.meshgrid(*(low[k] + step[k] * (np.arange(_SAMPLES) + 0.5) for k in (0, 1))))
+    inside = shapely.contains_xy(plan, x, y)
+    points = np.column_stack([x, y])[inside] - np.asarray(building.footprint[0])
+    a, b, c = corners[:, 0, :2], corners[:, 1, :2], corners[:, 2, :2]
+    area = _cross2(b - a, c - a)
+    flat = np.abs(area) > 1e-6
+    a, b, c, z, area = a[flat], b[flat], c[flat], corners[flat, :, 2], area[flat]
+    tops = [0.0]
+    for point in points:
+        u, v = _cross2(b - point, c - point) / area, _cross2(c - point, a - point) / area
+        under = (u >= 0) & (v >= 0) & (u + v <= 1)
+        height = u * z[:, 0] + v * z[:, 1] + (1 - u - v) * z[:, 2]
+        tops.append(float(height[under].max(initial=0.0)))
+    return np.array(tops[1:] or tops)
+
+
+def _cross2(a: F64, b: F64) -> F64:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
 def _most(mesh: Mesh, weight: F64) -> str:
