@@ -182,8 +182,8 @@ def test_fire_travels_from_its_edge_and_faster_with_the_wind() -> None:
 
 
 def test_fire_that_has_not_come_has_no_time_of_arrival() -> None:
-    field = after(Fire(hours=0.4)).fields["arrival_min"].values
-    assert np.isnan(field).any() and float(np.nanmax(field)) <= 24.0
+    field = after(Fire(hours=0.2)).fields["arrival_min"].values
+    assert np.isnan(field).any() and float(np.nanmax(field)) <= 12.0
 
 
 @pytest.mark.parametrize("hazard", [Flood(stage_m=3.0), Fire(hours=1.0)])
