@@ -2,7 +2,7 @@
 
 Shaking: `ground_motion`. Chance of each state: `fragility` (Hazus). Ways of failing: `failures`. A building's rank
 among its kind is drawn once and never depends on the shaking, so that a stronger earthquake leaves none in a better
-state. The part of Hazus' dispersion that is the demand's is shared by neighbours, in patches of about 120 m (our
+state. The part of Hazus' dispersion that is the demand's is shared by neighbours, in patches of about 200 m (our
 choice: the ground under a town changes over such distances), so that whole blocks are worse off than others.
 """
 
@@ -25,7 +25,7 @@ from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import Aftermath, Building, BuildingDamage, Grid, Mesh, Street, World
 from sim_bridge.world.vehicles import vehicles_mesh
 
-_PATCH_M = 120.0
+_PATCH_M = 200.0
 _CAR_M = 2.5
 """A street is blocked if no strip of this width leads along it."""
 

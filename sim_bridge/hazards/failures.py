@@ -25,7 +25,7 @@ Free = Callable[[shapely.Geometry, int], shapely.Geometry]
 """The part of an area on which no other building than the one of this id stands."""
 
 _STOREY_M = 3.0
-_CUT_EDGE_M = 0.45
+_CUT_EDGE_M = 0.55
 _BAY_M = 3.6
 """A frame breaks off at its columns: by so much along the break."""
 _PALE = (150, 147, 140)
@@ -141,7 +141,7 @@ def _soft_storey(world: World, building: Building, free: Free, rng: np.random.Ge
 
 def _partial_collapse(world: World, building: Building, free: Free, rng: np.random.Generator) -> Wreck:
     """A corner or a wing down to the ground; floors break off in steps."""
-    plan, share = _plan(building), rng.uniform(0.3, 0.5)
+    plan, share = _plan(building), rng.uniform(0.22, 0.5)
     along, cut = _corner(building, share, rng)
     kept, _ = _cut_open(world, building, along, cut, building.base_m - 2, 0.12)
     lost = plan.intersection(_beyond(plan, along, cut))
@@ -213,7 +213,7 @@ def _exposed_side(building: Building, free: Free, rng: np.random.Generator) -> t
 
 def _corner(building: Building, share: float, rng: np.random.Generator) -> tuple[F64, float]:
     """A direction across the plan and the coordinate along it below which `share` of the plan lies."""
-    angle = np.radians(building.yaw_deg + rng.choice([0, 45, 90, 135, 180, 225, 270, 315]) + rng.uniform(-15, 15))
+    angle = np.radians(building.yaw_deg + rng.choice([0, 90, 180, 270]) + rng.choice([0, 0, 45]) + rng.uniform(-12, 12))
     along = np.array([np.cos(angle), np.sin(angle)])
     plan = _plan(building)
     west, south, east, north = plan.bounds

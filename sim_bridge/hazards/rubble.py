@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
-import scipy.spatial
 import shapely
 
 from sim_bridge.world.materials import INDEX, TABLE
@@ -26,14 +25,14 @@ BULKING = 0.33
 REACH = 0.33
 """How far debris runs out, share of the height it fell from."""
 
-_SPACING_M = 0.8
+_SPACING_M = 1.0
 _RAMP_M = 1.6
 _TIMBER = {"wood_light", "mobile_home"}
 
 _CORNERS = np.array([[-0.5, -0.5, -0.5], [0.5, -0.5, -0.5], [0.5, 0.5, -0.5], [-0.5, 0.5, -0.5],
                      [-0.5, -0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, 0.5], [-0.5, 0.5, 0.5]])
-_FACES = np.array([[4, 5, 6], [4, 6, 7], [0, 1, 5], [0, 5, 4], [1, 2, 6], [1, 6, 5],
-                   [2, 3, 7], [2, 7, 6], [3, 0, 4], [3, 4, 7], [0, 3, 2], [0, 2, 1]])
+_FACES = np.array([[4, 5, 6], [4, 6, 7], [0, 1, 5], [0, 5, 4], [1, 2, 6], [1, 6, 5], [2, 3, 7], [2, 7, 6], [3, 0, 4],
+                   [3, 4, 7]])
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ def mix(building: Building) -> Mix:
         brick = "rubble_brick" if red else "rubble_concrete"
         return Mix((brick, brick, "rubble_concrete"), ("rubble_slab",), (brick, "rubble_wood", "rubble_concrete"),
                    (1.2, 3.5), (0.4, 2.2), roof_tint(building))
-    return Mix(("rubble_concrete",), ("rubble_slab",), ("rubble_concrete", "rubble_slab", "rubble_slab"), (2.0, 5.5),
-               (0.4, 2.4))
+    return Mix(("rubble_concrete", "rubble_slab"), ("rubble_slab",), ("rubble_concrete", "rubble_slab", "rubble_slab"),
+               (1.8, 5.0), (0.35, 2.0))
 
 
 def roof_tint(building: Building) -> tuple[float, float, float]:
@@ -96,7 +95,7 @@ def heap(world: World, building: Building, area: shapely.Geometry, volume_m3: fl
         return Heap(Mesh.empty(), area, 0.0)
     scale = volume_m3 / area.area
     plates = _drawn(area, int(np.clip(area.area / 22, 2, 40)) if large else 0, stuff.plate_m, rng)
-    pieces = _drawn(area, int(np.clip(area.area / 2.2, 8, 420)), stuff.piece_m, rng)
+    pieces = _drawn(area, int(np.clip(area.area / 2.6, 8, 260)), stuff.piece_m, rng)
     thick = np.concatenate([np.full(len(plates), 0.18), rng.uniform(0.08, 0.35, len(pieces))])
     flat = np.concatenate([plates, pieces])
     tilt = np.concatenate([rng.normal(0, 14, (len(plates), 2)), rng.normal(0, 22, (len(pieces), 2))])
@@ -125,15 +124,15 @@ def _drawn(area: shapely.Geometry, count: int, size_m: tuple[float, float], rng:
 
 def tilted(centres: F64, sizes: F64, yaw_deg: F64, tilt_deg: F64, materials: Sequence[str], tint: F64,
            instance: int) -> Mesh:
-    """N boxes of sizes (N, 3) about centres (N, 3), leaning by tilt_deg (N, 2) about their own axes, then turned."""
+    """N boxes, open below, of sizes (N, 3) about centres (N, 3), leaning by tilt_deg (N, 2), then turned by yaw_deg."""
     local = _CORNERS[None] * sizes[:, None, :]
     slope = np.tan(np.radians(np.clip(tilt_deg, -60, 60)))
     local[..., 2] += local[..., 0] * slope[:, None, 0] + local[..., 1] * slope[:, None, 1]
     flat = turn(local[..., :2], np.asarray(yaw_deg)[:, None])
     vertices = np.concatenate([flat, local[..., 2:]], -1) + centres[:, None, :]
     faces = (_FACES[None] + 8 * np.arange(len(centres))[:, None, None]).reshape(-1, 3)
-    index = np.array([INDEX[name] for name in materials], np.uint16).repeat(12)
-    return mesh_of(vertices, faces, index, instance, tint.repeat(12, axis=0))
+    index = np.array([INDEX[name] for name in materials], np.uint16).repeat(len(_FACES))
+    return mesh_of(vertices, faces, index, instance, tint.repeat(len(_FACES), axis=0))
 
 
 @dataclass(frozen=True)
@@ -177,17 +176,22 @@ def _mound(world: World, surface: _Surface, materials: Sequence[str], instance: 
            rng: np.random.Generator) -> Mesh:
     """The surface as triangles, its nodes shaken sideways: a regular grid would show as stripes in slanting light."""
     x, y = np.meshgrid(surface.x, surface.y)
-    x, y = (v + rng.uniform(-0.38, 0.38, v.shape) * _SPACING_M * (surface.height > 0) for v in (x, y))
+    x, y = (v + rng.uniform(-0.3, 0.3, v.shape) * _SPACING_M * (surface.height > 0) for v in (x, y))
     height = surface.height.ravel()
     under = np.where(height > 0, 0.04, -0.25)
     points = np.column_stack([x.ravel(), y.ravel(), world.height_at(x, y).ravel() + height + under])
-    faces = scipy.spatial.Delaunay(points[:, :2]).simplices
+    faces = _net(surface.height.shape, rng)
     faces = faces[(height[faces] > 0).any(axis=1)]
-    a, b, c = (points[faces[:, k], :2] for k in range(3))
-    side, other = b - a, c - a
-    down = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0] < 0
-    faces = np.where(down[:, None], faces[:, ::-1], faces)
     used, compact = np.unique(faces, return_inverse=True)
     tone = 128 * rng.uniform(0.72, 1.22, (len(faces), 1)) * np.ones(3)
     chosen = rng.choice([INDEX[name] for name in materials], len(faces))
     return mesh_of(points[used], compact.reshape(-1, 3), chosen, instance, tone)
+
+
+def _net(shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Faces (F, 3) over a grid of nodes, counter-clockwise from above; each cell is cut along one diagonal or other."""
+    node = np.arange(shape[0] * shape[1]).reshape(shape[0], shape[1])
+    sw, se, nw, ne = (part.ravel() for part in (node[:-1, :-1], node[:-1, 1:], node[1:, :-1], node[1:, 1:]))
+    one = np.stack([np.column_stack([sw, se, ne]), np.column_stack([sw, ne, nw])], 1)
+    other = np.stack([np.column_stack([sw, se, nw]), np.column_stack([se, ne, nw])], 1)
+    return np.where(rng.random(len(sw))[:, None, None] < 0.5, one, other).reshape(-1, 3)
