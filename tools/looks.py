@@ -39,7 +39,7 @@ FRAME_PX = 768
 GAP_PX = 6
 PHASES: tuple[Phase, ...] = ("before", "after")
 SPACE: dict[str, Any] = {
-    "layout.settlement": {"options": ["suburb", "town", "rural"], "weights": [4, 1, 3]},
+    "layout.settlement": {"options": ["suburb", "town", "rural"], "weights": [4, 1, 5]},
     "layout.street_pattern": {"options": ["curved", "grid"]},
     "layout.density": [0.35, 0.98],
     "layout.tree_density": [0.15, 0.95],
@@ -69,7 +69,7 @@ class Looks:
     off_nadir_deg: float = 21.0
     sun_elevation_deg: float = 44.0
     sun_azimuth_deg: float = 155.0
-    haze: tuple[float, float] = (0.2, 0.4)
+    haze: tuple[float, float] = (0.15, 0.25)
     """Before and after."""
     crops: int = 128
     """Crops of 256 pixels a side and a phase."""
