@@ -141,7 +141,7 @@ TABLE: tuple[Material, ...] = (
     _m("roof_thatch", "building", (0.230, 0.190, 0.130), 0.34, "shingle", 4, 0.12, surface=ROOF),
     # parts of vehicles
     _m("canvas", "vehicle", (0.300, 0.310, 0.260), 0.38, "noise", 4, 0.06),
-    _m("deck", "vehicle", (0.420, 0.360, 0.280), 0.46, "noise", 2, 0.08),
+    _m("deck", "vehicle", (0.540, 0.510, 0.450), 0.55, "noise", 2, 0.08),
     # ground of settlements: old paving, quays, railways, beds and crops
     _m("cobble", "road", (0.215, 0.200, 0.180), 0.25, "stones", 4, 0.16),
     _m("flagstone", "paved", (0.330, 0.300, 0.255), 0.36, "stones", 8, 0.13),
