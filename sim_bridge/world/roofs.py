@@ -296,6 +296,11 @@ def _doubled(ring: F64, faces: I64) -> F64:
 
 def _cut(ring: F64) -> I64:
     """Constrained triangulation of a ring that is not convex, as indices into it."""
-    corners = cap_corners(shapely.Polygon(ring[:, :2]))
+    # surveyed plans have walls of millimetres: a facet over one may fold over itself
+    sound = shapely.get_parts(shapely.make_valid(shapely.Polygon(ring[:, :2])))
+    solid = [part for part in sound if isinstance(part, shapely.Polygon) and part.area > 1e-6]
+    if not solid:
+        return np.zeros((0, 3), np.int64)
+    corners = np.concatenate([cap_corners(part) for part in solid])
     gap = np.abs(corners.reshape(-1, 1, 2) - ring[None, :, :2]).sum(axis=2)
     return np.asarray(gap.argmin(axis=1).reshape(-1, 3), np.int64)
