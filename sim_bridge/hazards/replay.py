@@ -126,10 +126,12 @@ def _sheet(world: World, depth: Grid) -> Mesh:
     known = ~np.isnan(around)
     corner = np.where(known, around, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     ny, nx = values.shape
-    gx, gy = np.meshgrid(depth.west_m + depth.cell_m * np.arange(nx + 1), depth.south_m + depth.cell_m * np.arange(ny + 1))
+    gx, gy = np.meshgrid(depth.west_m + depth.cell_m * np.arange(nx + 1),
+                         depth.south_m + depth.cell_m * np.arange(ny + 1))
     iy, ix = np.nonzero(values > _FILM_M)
     sw = iy * (nx + 1) + ix
-    faces = np.concatenate([np.column_stack([sw, sw + 1, sw + nx + 2]), np.column_stack([sw, sw + nx + 2, sw + nx + 1])])
+    ne = sw + nx + 2
+    faces = np.concatenate([np.column_stack([sw, sw + 1, ne]), np.column_stack([sw, ne, ne - 1])])
     used, faces = np.unique(faces, return_inverse=True)
     vertices = np.stack([gx, gy, corner], -1).reshape(-1, 3)[used]
     return mesh_of(vertices, faces.reshape(-1, 3), np.full(len(faces.reshape(-1, 3)), INDEX["flood_water"]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.spatial
 import shapely
 
 from sim_bridge.classes import LAND_USE_ID
@@ -26,8 +27,10 @@ Mix = tuple[str, str, str, float, float]
 """Three materials that share an area in patches; shares of the second and the third."""
 
 COVERS: dict[str, tuple[tuple[Mix, ...], tuple[Mix, ...]]] = {
-    "open": ((("meadow", "field_green", "lawn_dry", 0.3, 0.1), ("lawn", "meadow", "soil", 0.4, 0.04)),
-             (("grass_gold", "lawn_dry", "field_dry", 0.4, 0.1), ("lawn_dry", "soil", "grass_gold", 0.25, 0.2))),
+    "open": ((("meadow", "field_green", "lawn_dry", 0.3, 0.1), ("lawn", "meadow", "soil", 0.4, 0.04),
+              ("meadow", "lawn_dry", "forest_floor", 0.35, 0.12), ("field_green", "meadow", "soil", 0.3, 0.05)),
+             (("grass_gold", "lawn_dry", "field_dry", 0.4, 0.1), ("lawn_dry", "soil", "grass_gold", 0.25, 0.2),
+              ("field_dry", "grass_gold", "soil", 0.3, 0.1), ("stubble", "field_pale", "grass_gold", 0.2, 0.1))),
     "garden": ((("lawn", "mulch", "gravel", 0.2, 0.12), ("lawn", "meadow", "flagstone", 0.3, 0.1)),
                (("lawn_dry", "soil", "gravel", 0.3, 0.15), ("grass_gold", "lawn_dry", "flagstone", 0.3, 0.1))),
     "court": ((("asphalt_worn", "lawn", "gravel", 0.2, 0.1), ("flagstone", "concrete", "lawn", 0.3, 0.1),
@@ -61,6 +64,8 @@ COVERS: dict[str, tuple[tuple[Mix, ...], tuple[Mix, ...]]] = {
 """Of each cover: variants where grass is green, and where it is dry."""
 
 _BETWEEN = ("open", "garden", "court")
+_KINDS, _PLOT_M = 6, 70.0
+"""Variants of land that no source divides, and the size of its plots."""
 _GARDEN_FROM = 0.055
 """Share built within 60 m from which land between buildings is gardens rather than open."""
 _USE_LAND = {"house": "residential", "apartments": "residential", "garage": "residential", "commercial": "commercial",
@@ -82,14 +87,14 @@ def paint(survey: Survey, buildings: Sequence[Building], built: Grid, water: Seq
     """Rasters of a place, painted back to front: land between, areas, courtyards, water, sidewalks, streets, rails."""
     courts = [Area(shapely.Polygon(hole), "court") for b in buildings for hole in b.holes]
     areas = [*sorted((a for a in survey.areas if a.cover), key=lambda a: -a.polygon.area), *courts]
-    rows = [*((k, name) for k, name in enumerate(_BETWEEN)), *enumerate((a.cover for a in areas), len(_BETWEEN))]
-    centres = np.array([(0.0, float(k)) for k in range(len(_BETWEEN))]
-                       + [a.polygon.centroid.coords[0] for a in areas])
+    names = [*(_BETWEEN * _KINDS), *(a.cover for a in areas)]
+    centres = [*((float(k), 0.5) for k in range(len(_BETWEEN) * _KINDS)),
+               *((a.polygon.centroid.x, a.polygon.centroid.y) for a in areas)]
     owner = Canvas.blank(layout.size_m, CELL_M, np.uint16)
-    owner.values[:] = _between(built, owner.values.shape[0], layout, rng)
-    for k, area in enumerate(areas, len(_BETWEEN)):
+    owner.values[:] = _between(built, owner.values.shape[0], layout, seed, rng)
+    for k, area in enumerate(areas, len(_BETWEEN) * _KINDS):
         owner.fill(area.polygon, k)
-    mixes = [_mix(name, centre, layout, season, seed) for (_, name), centre in zip(rows, centres, strict=True)]
+    mixes = [_mix(name, centre, layout, season, seed) for name, centre in zip(names, centres, strict=True)]
     canvas = Canvas(layout.size_m, owner.cell_m, _mixed(owner.values, mixes, layout, rng))
     _paint_ways(canvas, survey.ways, built)
     for body in water:
@@ -97,21 +102,37 @@ def paint(survey: Survey, buildings: Sequence[Building], built: Grid, water: Seq
         canvas.fill(body, INDEX["water"])
     for mesh in survey.paint:
         _paint_mesh(canvas, mesh)
-    names = np.array([list(COVERS).index(name) for _, name in rows], np.uint8)
+    numbers = np.array([list(COVERS).index(name) for name in names], np.uint8)
     step = max(round(1 / owner.cell_m), 1)
-    cover = Grid(names[owner.values[::step, ::step]], -layout.size_m / 2, -layout.size_m / 2, step * owner.cell_m)
+    cover = Grid(numbers[owner.values[::step, ::step]], -layout.size_m / 2, -layout.size_m / 2, step * owner.cell_m)
     return Ground(canvas.grid(), _land_use(survey, buildings, water, layout), cover)
 
 
-def _between(built: Grid, n: int, layout: Layout, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
-    """Rows of `_BETWEEN`: open land, gardens, paved courts, by how much is built around, with ragged edges."""
+def _between(built: Grid, n: int, layout: Layout, seed: int, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
+    """Rows of `_BETWEEN`, in the variant of the plot: open land, gardens, courts by how much is built around."""
     share = cv2.resize(built.values.astype(np.float32), (n, n), interpolation=cv2.INTER_LINEAR)
     ragged = cv2.resize(smooth_noise(layout.size_m, 2.0, 18.0, rng).astype(np.float32), (n, n))
-    share *= 0.7 + 0.6 * ragged
-    return (share > _GARDEN_FROM).astype(np.uint16) + (share > 0.75 * DENSE)
+    share = share * (0.7 + 0.6 * ragged)
+    kind = (share > _GARDEN_FROM).astype(np.uint16) + (share > 0.75 * DENSE)
+    plots = _plots(n, layout, seed)
+    return np.asarray(kind + len(_BETWEEN) * plots, np.uint16)
 
 
-def _mix(name: str, centre: F64, layout: Layout, season: Season, seed: int) -> Mix:
+def _plots(n: int, layout: Layout, seed: int) -> npt.NDArray[np.uint16]:
+    """(n, n) variant 0 to _KINDS - 1 of land that no source divides: cells nearest to scattered points 70 m apart."""
+    half, cell = layout.size_m / 2, layout.size_m / n
+    steps = np.arange(-half - _PLOT_M, half + 2 * _PLOT_M, _PLOT_M)
+    x, y = (g.ravel() for g in np.meshgrid(steps, steps))
+    px, py = (v + _PLOT_M * (hash_unit(seed & 0xFFFFFF, purpose, x, y) - 0.5) for v, purpose in ((x, 664), (y, 665)))
+    kinds = (hash_unit(seed & 0xFFFFFF, 666, x, y) * _KINDS).astype(np.uint16)
+    axis = (np.arange(0, n, 4) + 2) * cell - half
+    points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    _, nearest = scipy.spatial.cKDTree(np.column_stack([px, py])).query(points)
+    coarse = kinds[nearest].reshape(len(axis), len(axis))
+    return np.asarray(cv2.resize(coarse, (4 * len(axis),) * 2, interpolation=cv2.INTER_NEAREST)[:n, :n], np.uint16)
+
+
+def _mix(name: str, centre: tuple[float, float], layout: Layout, season: Season, seed: int) -> Mix:
     luck = hash_unit(seed & 0xFFFFFF, [660, 661], *centre)
     variants = COVERS[name][0 if luck[0] < greenness(layout, season) else 1]
     return variants[int(luck[1] * len(variants))]
@@ -154,7 +175,7 @@ def _paint_ways(canvas: Canvas, ways: Sequence[Way], built: Grid) -> None:
               (kinds == "track", strips), (kinds == "residential", strips), (kinds == "primary", strips),
               (kinds == "rail", strips)]
     for chosen, shapes in passes:
-        for k in np.flatnonzero(chosen):
+        for k in np.flatnonzero(chosen).tolist():
             canvas.fill(shapes[k], INDEX["sidewalk" if shapes is curbs else _surface(ways[k], middle[k])])
     for way in ways:
         if way.kind == "primary" and way.width_m >= 6.5:

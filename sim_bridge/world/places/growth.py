@@ -23,11 +23,15 @@ from sim_bridge.world.species import SPECIES, Climate
 Heights = Callable[[F64, F64], F64]
 
 _SPACING_M = 4.6
-_RATE = {"wood": 0.62, "scrub": 0.4, "park": 0.16, "lawn": 0.06, "garden": 0.16, "open": 0.035, "court": 0.07,
+_RATE = {"wood": 0.30, "scrub": 0.4, "park": 0.16, "lawn": 0.06, "garden": 0.16, "open": 0.035, "court": 0.07,
          "meadow": 0.015, "orchard": 0.5, "bed": 0.2, "allotment": 0.12, "vineyard": 0.02, "bare": 0.02, "rock": 0.02}
 """Trees per lattice place at layout.tree_density 0.5."""
 _WILD = ("wood", "scrub", "orchard")
 """Covers of which maps never name the single trees."""
+_MOST_KM2 = 7500
+"""Guessed trees in a square kilometre at most: every one costs triangles."""
+_OPEN = ("open", "meadow", "lawn")
+"""Where trees stand in groups, with nothing between them."""
 _BUSHY = {"scrub": 0.75, "garden": 0.35, "bed": 0.6, "park": 0.12, "allotment": 0.5}
 """Share of plants that are bushes."""
 _MAPPED = 20
@@ -73,8 +77,11 @@ def _lattice(survey: Survey, ground: Grid, cover: Grid, layout: Layout,
     chance = 2 * layout.tree_density * rate[cover.at(px, py)]
     # clumps of about 40 m: gardens and parks are not planted evenly
     clump = 0.35 + 1.3 * hash_unit(key, 682, np.floor(x / 23), np.floor(y / 23))
-    chosen = hash_unit(key, 683, x, y) < np.where(names == "wood", np.minimum(chance, 0.62), chance * clump)
+    clump = np.where(np.isin(names, _OPEN), 1.4 * clump**3, clump)
+    chosen = hash_unit(key, 683, x, y) < np.where(names == "wood", np.minimum(chance, 0.45), chance * clump)
     chosen &= np.isin(ground.at(px, py), _SOFT)
+    most = _MOST_KM2 * layout.size_m**2 / 1e6
+    chosen &= hash_unit(key, 684, x, y) < most / max(int(chosen.sum()), 1)
     return np.column_stack([px, py])[chosen], names[chosen]
 
 
@@ -96,6 +103,8 @@ def _tree(spot: Spot, base: float, climate: Climate, cover: str, seed: int, gues
     height = spot.height_m or low + age * (high - low) * (0.75 if cover in ("garden", "court") else 1.0)
     low, high = kind.crown_radius_m
     radius = spot.crown_radius_m or low + (0.7 * age + 0.3 * float(luck[3])) * (high - low)
+    if cover == "wood":
+        radius = max(radius, 0.6 * kind.crown_radius_m[1]) * 1.15       # crowns close over fewer trunks
     return Tree(spot.x, spot.y, base, float(np.clip(height, 0.5, 60)), float(np.clip(radius, 0.4, 12)), name, guessed)
 
 
@@ -140,8 +149,9 @@ def _curbs(survey: Survey, built: Grid) -> list[F64]:
         offset = way.width_m * 0.24 if way.kind == "primary" else way.width_m / 2 - 1.1
         for side in (-1.0, 1.0):
             xy = (here + ahead) / 2 + side * offset * np.column_stack([-along[:, 1], along[:, 0]])
-            dense = np.clip(2.2 * built.at(xy[:, 0], xy[:, 1]), 0.05, 0.55)
-            chance = np.where(way.kind == "primary", 0.10, dense)
+            share = built.at(xy[:, 0], xy[:, 1])
+            parked = np.where(share > 0.04, np.clip(1.8 * share, 0.06, 0.55), 0.01)
+            chance = np.where(way.kind == "primary", 0.03 + np.minimum(0.25 * share, 0.08), parked)
             yaw = np.degrees(np.arctan2(along[:, 1], along[:, 0]))
             rows.append(np.column_stack([xy, yaw, np.broadcast_to(chance, len(xy))]))
     return rows
@@ -153,7 +163,7 @@ def _bays(survey: Survey) -> list[F64]:
     for area in survey.areas:
         if area.cover != "parking" or area.polygon.area < 60:
             continue
-        ring = np.asarray(shapely.oriented_envelope(area.polygon).exterior.coords)
+        ring = shapely.get_coordinates(shapely.oriented_envelope(area.polygon))
         sides = np.diff(ring, axis=0)
         k = int(np.argmax(np.hypot(*sides[:2].T)))
         yaw = math.degrees(math.atan2(sides[k][1], sides[k][0]))

@@ -62,7 +62,7 @@ class Way:
 class Area:
     """Land of one cover (a key of `ground.COVERS`, "" only says the use) and land use (`classes.LAND_USE`, "")."""
 
-    polygon: shapely.Geometry
+    polygon: shapely.Polygon
     cover: str = ""
     land_use: str = ""
 
