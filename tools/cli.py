@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from sim_bridge.errors import InputError, MageError
 
 COMMANDS = {
+    "world": "build world packages, describe them, draw galleries and tables of them",
     "serve": "start the embedded simulator: an AirSim server over a folder of world packages",
     "capture": "fly campaigns over scenes: before and after frames with their labels, into a Zarr store",
     "realism": "fit the realism pipeline to a real sensor, and move frames toward it",
