@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from sim_bridge.classes import CLASS_ID
 from sim_bridge.embedded.shading import Illumination, Look
+from sim_bridge.embedded.stains import STAINS
 from sim_bridge.embedded.textures import LEVELS, PATTERN_ID, SIZE, STEPS, Atlas
 from sim_bridge.spec import Light
-from sim_bridge.world.materials import TABLE
+from sim_bridge.world.materials import INDEX, TABLE
 
 Band = Literal["rgb", "nir"]
 F32 = npt.NDArray[np.float32]
@@ -23,6 +24,10 @@ TONE_STEPS = 16384
 TONE_TOP = 1.25
 """Radiance at which the tone curve ends; 1 is a level white sheet in the sun."""
 GAMMA = 2.2
+_FLECKS_M = 4.7
+"""Period of the flecks of sun below crowns."""
+_LAID = ("rows", "shingle", "leaf", "slabs", "stones", "sheet", "ribs")
+"""Patterns that something gave a direction: they are not laid over themselves."""
 
 
 def illumination(light: Light, band: Band) -> Illumination:
@@ -43,11 +48,13 @@ def illumination(light: Light, band: Band) -> Illumination:
     level = sun * math.sin(elevation) + sky
     exposure = 1 / level.mean()
     haze = light.haze * (0.5 if rgb else 0.25)
-    air = haze * np.array([0.165, 0.180, 0.190] if rgb else [0.1, 0.1, 0.1])
+    # less blue than air is: products have the darkest level of each band taken off
+    air = haze * np.array([0.150, 0.185, 0.150] if rgb else [0.1, 0.1, 0.1])
     ground = np.array([0.115, 0.105, 0.080] if rgb else [0.3, 0.3, 0.3])
     sun, sky, level = sun * exposure, sky * exposure, level * exposure
     return Illumination(_f32(toward), _f32(sun), _f32(sky), _f32(0.15 * level), _f32(air), 1 - haze,
-                        _f32((1 - haze) * ground * level + air))
+                        _f32((1 - haze) * ground * level + air),
+                        _f32((0.40, 0.42, 0.40) if rgb else (0.36, 0.36, 0.36)) * _f32(level), 1.0 if rgb else 0.6)
 
 
 def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
@@ -56,14 +63,19 @@ def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
     # a sensor's pixels blur over about their own size: a level finer than that would alias
     level = np.floor(np.log2(np.maximum(footprint_m * SIZE / period, 1.0))).astype(np.int64)
     level = np.minimum(level, LEVELS - 1)
+    fleck = int(np.clip(np.log2(footprint_m * SIZE / _FLECKS_M), 1, LEVELS - 1))
     kind = np.array([PATTERN_ID[m.texture] for m in TABLE])
+    other = [INDEX[STAINS[m.name][0]] if m.name in STAINS else i for i, m in enumerate(TABLE)]
     albedo = [m.albedo if band == "rgb" else (m.nir,) * 3 for m in TABLE]
     return Look(
         _f32(albedo), _f32([m.contrast / STEPS for m in TABLE]), _f32(period), atlas.start[kind, level],
         (SIZE >> level).astype(np.int32), int(atlas.start[PATTERN_ID["noise"], 1]), SIZE >> 1,
+        int(atlas.start[PATTERN_ID["leaf"], fleck]), SIZE >> fleck,
         _f32([0.38 / STEPS * (m.texture == "leaf") for m in TABLE]),
-        _f32([0.06 * (m.semantic == CLASS_ID["water"]) for m in TABLE]), kind == PATTERN_ID["rows"],
-        np.array([m.texture not in ("rows", "shingle", "leaf") for m in TABLE]),
+        _f32([m.semantic == CLASS_ID["water"] for m in TABLE]), kind == PATTERN_ID["rows"],
+        np.array([m.texture not in _LAID for m in TABLE]),
+        _f32(albedo)[other], _f32([STAINS[m.name][1] if m.name in STAINS else 0.0 for m in TABLE]), 0.45 / STEPS,
+        0.5 / STEPS,
         np.array([0, 1, 2] if band == "rgb" else [1, 1, 1], np.int32),
     )
 

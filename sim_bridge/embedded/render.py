@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,10 @@ import numpy.typing as npt
 from sim_bridge.embedded import light as lights
 from sim_bridge.embedded import rays as kernels
 from sim_bridge.embedded import shading
+from sim_bridge.embedded.embree import ARGUMENTS, SHADOW, packet
 from sim_bridge.embedded.light import Band
 from sim_bridge.embedded.rays import Rays
-from sim_bridge.embedded.scene import Drawn, Phase, Scene
+from sim_bridge.embedded.scene import Phase, Scene, Tile, corner_rays, trace_tiles
 from sim_bridge.embedded.shading import Illumination, Look
 from sim_bridge.embedded.textures import atlas
 from sim_bridge.errors import InputError
@@ -21,9 +23,12 @@ from sim_bridge.frames import CameraPose, Intrinsics
 from sim_bridge.spec import Light
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 _BAND_RAYS = 32768
 """Rays in work at a time: their arrays stay in the processor's cache."""
+_TALLEST_M, _FARTHEST_SHADOW_M = 60.0, 200.0
+"""Of what may throw a shadow into the picture from a neighbouring tile."""
 _LEAST_ROWS = 16
 """Of a band, however wide the picture."""
 
@@ -41,18 +46,20 @@ class Rendered:
 
 @dataclass(frozen=True)
 class _Shot:
-    """What stays the same over one picture."""
+    """What stays the same over one picture; `shifts`, `steps_m` and looks are of each tile."""
 
-    drawn: Drawn
+    tiles: tuple[Tile, ...]
     camera: Intrinsics
     rotation: F32
-    origin: F32
+    origin: F64
     light: Illumination
-    pixel_m: float
-    """Ground sampling distance in the middle."""
-    coarse: Look
+    shifts: F64
+    """(T, 2) from the frame of the scene to that of the tile."""
+    steps_m: F32
+    """(T,) jumps in depth that are edges."""
+    coarse: tuple[Look, ...]
     """For one sample a pixel."""
-    fine: Look
+    fine: tuple[Look, ...]
     """For side * side samples a pixel."""
     side: int
 
@@ -82,12 +89,16 @@ def render(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, lig
 def _shot(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, light: Light, band: Band,
           side: int) -> _Shot:
     origin = pose.position.array()
-    # one level of detail for the whole picture, by the range along the axis to the mean height of the ground
-    height_m = max(1.0, pose.position.up - float(np.mean(scene.package.world.terrain.values)))
-    pixel_m = height_m / max(-float(pose.rotation[2, 2]), 0.2) / camera.focal_px
-    return _Shot(scene.drawn(phase), camera, pose.rotation.astype(np.float32), origin.astype(np.float32),
-                 lights.illumination(light, band), pixel_m, lights.look(atlas(), band, pixel_m),
-                 lights.look(atlas(), band, pixel_m / side), side)
+    reach_m = min(_FARTHEST_SHADOW_M, _TALLEST_M / math.tan(math.radians(light.sun_elevation_deg)))
+    tiles = scene.tiles(phase, origin[None], corner_rays(pose, camera), reach_m)
+    # one level of detail for all of a tile, by the range along the axis to the mean height of its ground
+    slant = camera.focal_px * max(-float(pose.rotation[2, 2]), 0.2)
+    pixels_m = [max(1.0, pose.position.up - tile.drawn.ground_m) / slant for tile in tiles]
+    return _Shot(tiles, camera, pose.rotation.astype(np.float32), origin, lights.illumination(light, band),
+                 np.array([(-tile.east_m, -tile.north_m) for tile in tiles]).reshape(-1, 2),
+                 np.array([1.5 * m for m in pixels_m], np.float32),
+                 tuple(lights.look(atlas(), band, m) for m in pixels_m),
+                 tuple(lights.look(atlas(), band, m / side) for m in pixels_m), side)
 
 
 def _render_rows(shot: _Shot, first: int, last: int, out: Rendered) -> None:
@@ -95,50 +106,76 @@ def _render_rows(shot: _Shot, first: int, last: int, out: Rendered) -> None:
     width = shot.camera.width
     top, bottom = max(0, first - 1), min(shot.camera.height, last + 1)
     pixels = np.arange(top * width, bottom * width, dtype=np.int32)
-    rays = _trace(shot, pixels, 1)
+    rays = _lit(shot, pixels, 1, _blocks(bottom - top, width))
     own = slice((first - top) * width, (last - top) * width)
-    _store(shot, rays, own, first, last, out)
+    _store(shot, rays, own, out, slice(first, last))
     edge = np.zeros(pixels.size, np.bool_)
     if shot.side > 1:
-        key = np.empty(pixels.size, np.int64)
-        kernels.identify(shot.drawn.surface, shot.drawn.soft, rays, key)
-        kernels.mark_edges(key, rays.point, rays.normal, width, 1.5 * shot.pixel_m, edge)
+        key = np.zeros(pixels.size, np.int64)
+        for place, tile in enumerate(shot.tiles):
+            kernels.identify(tile.drawn.surface, tile.drawn.soft, place, rays, key)
+        kernels.mark_edges(key, rays, width, shot.steps_m, edge)
     total = np.zeros(((last - first) * width, 3), np.float32)
     plain = np.full(pixels.size, -1, np.int32)
     plain[own] = np.where(edge[own], -1, np.arange(len(total)))
     _shade(shot, shot.coarse, rays, plain, 1.0, total)
     refined = np.flatnonzero(edge[own]).astype(np.int32)
     for part in np.array_split(refined, 1 + refined.size * shot.side ** 2 // _BAND_RAYS):
-        sub = _trace(shot, part + np.int32(first * width), shot.side)
+        sub = _lit(shot, part + np.int32(first * width), shot.side, _line(part.size * shot.side ** 2))
         _shade(shot, shot.fine, sub, np.repeat(part, shot.side ** 2), 1 / shot.side ** 2, total)
     steps = lights.TONE_STEPS / lights.TONE_TOP
     shading.develop(total, lights.tone_curve(), steps, out.rgb[first:last].reshape(-1, 3))
 
 
-def _store(shot: _Shot, rays: Rays, own: slice, first: int, last: int, out: Rendered) -> None:
-    size = (last - first, shot.camera.width)
-    face = rays.face[own]
-    out.depth[first:last] = np.where(face >= 0, rays.t[own], np.float32(np.inf)).reshape(size)
-    out.material[first:last] = rays.material[own].reshape(size)
-    instance = np.where(face >= 0, shot.drawn.surface.instance[face], np.uint32(0))
-    out.instance[first:last] = instance.reshape(size)
+def _store(shot: _Shot, rays: Rays, own: slice, out: Rendered, rows: slice) -> None:
+    """What the pixels of some rows show, without colour."""
+    size = out.depth[rows].shape
+    out.depth[rows], out.material[rows] = rays.t[own].reshape(size), rays.material[own].reshape(size)
+    instance = np.zeros(rays.face[own].shape, np.uint32)
+    for place, tile in enumerate(shot.tiles):
+        kernels.instances(tile.drawn.surface, place, tile.first_id, rays, own.start, instance)
+    out.instance[rows] = instance.reshape(size)
 
 
-def _trace(shot: _Shot, pixels: I32, side: int) -> Rays:
+def _lit(shot: _Shot, pixels: I32, side: int, order: I32) -> Rays:
     """Rays through a grid of side * side points in each pixel: what they hit, and whether the sun reaches it."""
-    camera, count = shot.camera, pixels.size * side * side
-    directions = np.empty((count, 3), np.float32)
-    kernels.aim(shot.rotation, (camera.focal_px, camera.width, camera.height), pixels, side, directions)
-    found = shot.drawn.embree.run(np.tile(shot.origin, (count, 1)), directions, query="INTERSECT", output=True)
-    rays = Rays(found["tfar"], found["primID"], np.empty((count, 3), np.float32), found["Ng"], found["u"], found["v"],
-                np.empty(count, np.uint16), np.empty(count, np.bool_))
-    kernels.resolve(shot.drawn.surface, shot.origin, directions, rays)
-    starts, index = np.empty((count, 3), np.float32), np.empty(count, np.int32)
-    sunward = kernels.sunward(rays, shot.light.toward_sun, starts, index)
-    blocked = shot.drawn.embree.run(starts[:sunward], shot.light.toward_sun[None, :], query="OCCLUDED")
-    rays.lit[index[:sunward]] = blocked < 0
+    rays, toward = _trace(shot, pixels, side, order), shot.light.toward_sun
+    kernels.face_sun(toward, rays)
+    for place, tile in enumerate(shot.tiles):
+        shifts = np.zeros((len(shot.tiles), 3), np.float32)
+        shifts[:, :2] = shot.shifts[place] - shot.shifts
+        kernels.shadow((tile.drawn.bvh.address, ARGUMENTS), packet(SHADOW), shifts, toward, order, rays)
     return rays
 
 
-def _shade(shot: _Shot, look: Look, rays: Rays, target: I32, weight: float, total: F32) -> None:
-    shading.shade(shot.drawn.surface, look, atlas().texels, shot.light, rays, target, weight, total)
+def _trace(shot: _Shot, pixels: I32, side: int, order: I32) -> Rays:
+    camera = shot.camera
+    directions = np.empty((pixels.size * side * side, 3), np.float32)
+    kernels.aim(shot.rotation, (camera.focal_px, camera.width, camera.height), pixels, side, directions)
+    return trace_tiles(shot.tiles, shot.origin[None], directions, order)
+
+
+def _shade(shot: _Shot, looks: tuple[Look, ...], rays: Rays, target: I32, weight: float, total: F32) -> None:
+    if not shot.tiles:
+        kernels.add_void(shot.light.void, target, weight, total)
+    for place, (tile, look) in enumerate(zip(shot.tiles, looks, strict=True)):
+        # what is missed counts as of the first tile
+        here = target if len(shot.tiles) == 1 else np.where(rays.tile == place, target, np.int32(-1))
+        eye = (shot.origin + np.append(shot.shifts[place], 0.0)).astype(np.float32)
+        shading.shade(tile.drawn.surface, look, atlas().texels, shot.light, eye, rays, here, weight, total)
+
+
+@lru_cache(maxsize=8)
+def _blocks(rows: int, width: int) -> I32:
+    """Order of the pixels of some rows in blocks of 4 x 2, whose rays go nearly the same way."""
+    row, column = np.divmod(np.arange(rows * width), width)
+    return np.lexsort((column % 4, row % 2, column // 4, row // 2)).astype(np.int32)
+
+
+@lru_cache(maxsize=1)
+def _all() -> I32:
+    return np.arange(4 * _BAND_RAYS, dtype=np.int32)
+
+
+def _line(count: int) -> I32:
+    return _all()[:count] if count <= _all().size else np.arange(count, dtype=np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
@@ -9,19 +10,20 @@ from typing import Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 
-from sim_bridge.embedded.rays import Surface
+from sim_bridge.embedded import rays as kernels
+from sim_bridge.embedded.embree import ARGUMENTS, NEAREST, Bvh, packet, padded
+from sim_bridge.embedded.rays import Rays, Surface
+from sim_bridge.frames import CameraPose, Intrinsics
 from sim_bridge.world.materials import GROUND, TABLE
-from sim_bridge.world.model import Grid, Mesh, World
+from sim_bridge.world.model import BuildingDamage, Grid, Mesh, World
 from sim_bridge.world.package import Package
 
 Phase = Literal["before", "after"]
 F32 = npt.NDArray[np.float32]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
-_FAR = np.float32(1e30)
+_NO_SMOKE = Grid(np.zeros((1, 1), np.float32), 0.0, 0.0, 1.0)
 _SOFT = np.array([m.texture == "leaf" or i == GROUND for i, m in enumerate(TABLE)])
 
 
@@ -39,13 +41,24 @@ class Hits:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One phase of the world, ready for rays."""
+    """One phase of a world, ready for rays."""
 
-    embree: EmbreeScene
-    mesh: Mesh
+    bvh: Bvh
     surface: Surface
     soft: npt.NDArray[np.bool_]
     """(F,) true for faces of crowns and terrain, whose facets are not meant to be seen."""
+    ground_m: float
+    """Mean height of the ground."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A drawn world and where it lies: its origin in the frame of the scene, and what its building ids start from."""
+
+    drawn: Drawn
+    east_m: float = 0.0
+    north_m: float = 0.0
+    first_id: int = 0
 
 
 class Scene:
@@ -63,36 +76,64 @@ class Scene:
                 self._drawn[phase] = _draw(self.package, phase)
             return self._drawn[phase]
 
-    def cast(self, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating], phase: Phase) -> Hits:
-        """Nearest hits of rays (N, 3) in ENU metres; directions need not be unit, t is in their length."""
-        drawn = self.drawn(phase)
-        origin, direction = _f32(origins), _f32(directions)
-        found = drawn.embree.run(origin, direction, query="INTERSECT", output=True)
-        face, hit = found["primID"], found["primID"] >= 0
-        points = origin + direction * np.where(hit, found["tfar"], 0)[:, None]
-        length = np.maximum(np.linalg.norm(found["Ng"], axis=1), 1e-20)
-        away = np.einsum("ij,ij->i", found["Ng"], direction) > 0
-        normal = found["Ng"] / np.where(away, -length, length)[:, None]
-        return Hits(
-            np.where(hit, found["tfar"], np.float32(np.inf)),
-            self._materials(drawn, phase, face, points),
-            np.where(hit, drawn.mesh.instance[face], np.uint32(0)),
-            np.where(hit[:, None], drawn.mesh.tint[face], np.uint8(0)),
-            np.where(hit[:, None], normal, np.float32(0)),
-        )
+    def tiles(self, phase: Phase, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating],
+              margin_m: float = 0.0) -> tuple[Tile, ...]:
+        """What rays (N, 3) may meet: here, the whole world. `grid.GridScene` is the one that chooses."""
+        return (Tile(self.drawn(phase)),)
 
-    def _materials(self, drawn: Drawn, phase: Phase, face: npt.NDArray[np.int32], points: F32) -> U16:
-        material = np.where(face >= 0, drawn.mesh.material[face], np.uint16(GROUND))
-        terrain = (face >= 0) & (material == GROUND)
-        ground = self.package.world.ground if phase == "before" else self.package.aftermath.ground
-        material[terrain] = ground.at(points[terrain, 0], points[terrain, 1])
-        return material
+    def cast(self, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating], phase: Phase) -> Hits:
+        """Nearest hits of rays (N, 3) in ENU metres; directions need not be unit, t is in their length. One origin
+        (1, 3) serves for all."""
+        tiles = self.tiles(phase, origins, directions)
+        rays = trace_tiles(tiles, origins, _f32(directions), np.arange(len(directions), dtype=np.int32))
+        return look_up(tiles, rays)
 
     def occluded(self, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating],
                  phase: Phase) -> npt.NDArray[np.bool_]:
-        """True where a ray (N, 3) meets anything. One direction (1, 3) serves for all origins."""
-        found = self.drawn(phase).embree.run(_f32(origins), _f32(directions), query="OCCLUDED")
-        return np.asarray(found >= 0)
+        """True where a ray (N, 3) meets anything."""
+        return np.isfinite(self.cast(origins, directions, phase).t)
+
+    def land_use(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Use of the parcels (`classes.LAND_USE`) under points (m)."""
+        return self.package.world.land_use.at(x, y)
+
+    def damage(self) -> tuple[BuildingDamage, ...]:
+        """What the hazard did to the buildings."""
+        return self.package.aftermath.damage
+
+
+def trace_tiles(tiles: Sequence[Tile], origins: npt.NDArray[np.floating], directions: F32,
+                order: npt.NDArray[np.int32]) -> Rays:
+    """Nearest hits over all tiles, see `rays.trace`; rays start at origins (N, 3) or (1, 3) in the scene's frame."""
+    rays = kernels.blank(len(directions))
+    for place, tile in enumerate(tiles):
+        # moved in double precision: within a tile, rays are as exact as in a world of its own
+        own = _f32(np.asarray(origins, np.float64) - (tile.east_m, tile.north_m, 0.0))
+        kernels.trace((tile.drawn.bvh.address, ARGUMENTS, place), packet(NEAREST), tile.drawn.surface, own,
+                      directions, order, rays)
+    return rays
+
+
+def corner_rays(pose: CameraPose, camera: Intrinsics) -> npt.NDArray[np.float64]:
+    """Directions (4, 3) of the picture's corners."""
+    x, y = camera.width / 2 / camera.focal_px, camera.height / 2 / camera.focal_px
+    return np.array([(-x, -y, 1.0), (x, -y, 1.0), (x, y, 1.0), (-x, y, 1.0)]) @ pose.rotation.T
+
+
+def look_up(tiles: Sequence[Tile], rays: Rays) -> Hits:
+    """What hits are made of."""
+    instance, tint = np.zeros(len(rays.face), np.uint32), np.zeros((len(rays.face), 3), np.uint8)
+    for place, tile in enumerate(tiles):
+        here = np.flatnonzero((rays.face >= 0) & (rays.tile == place))
+        face = rays.face[here]
+        instance[here] = global_ids(tile, tile.drawn.surface.instance[face])
+        tint[here] = tile.drawn.surface.tint[face]
+    return Hits(rays.t, rays.material, instance, tint, rays.normal)
+
+
+def global_ids(tile: Tile, instance: U32) -> U32:
+    """Ids of a tile's buildings in the scene; 0, no building, stays 0."""
+    return np.where(instance > 0, instance + np.uint32(tile.first_id), np.uint32(0)) if tile.first_id else instance
 
 
 def _f32(values: npt.NDArray[np.floating]) -> F32:
@@ -103,19 +144,19 @@ def _draw(package: Package, phase: Phase) -> Drawn:
     world, aftermath = package.world, package.aftermath
     mesh = Mesh.concatenate([world.static, world.before if phase == "before" else aftermath.after])
     ground = world.ground if phase == "before" else aftermath.ground
-    # robust: without it, rays slip between triangles that share an edge
-    embree = EmbreeScene(robust=True)
-    TriangleMesh(embree, _f32(mesh.vertices), np.ascontiguousarray(mesh.faces, np.int32))
-    shelter = _shelter(embree, world)
+    bvh = Bvh(padded(mesh.vertices), mesh.faces)
+    smoke = _NO_SMOKE if phase == "before" else aftermath.fields.get("smoke", _NO_SMOKE)
     soft = _SOFT[mesh.material]
+    shelter = _shelter(bvh, world)
     surface = Surface(
         np.ascontiguousarray(mesh.faces, np.int32), np.ascontiguousarray(mesh.material, np.uint16),
         np.ascontiguousarray(mesh.instance, np.uint32), np.ascontiguousarray(mesh.tint, np.uint8),
         _smooth_normals(mesh, soft),
         np.ascontiguousarray(ground.values, np.uint8), _frame(ground),
         np.ascontiguousarray(shelter.values, np.float32), _frame(shelter),
+        crown_heights(mesh, shelter), np.ascontiguousarray(smoke.values, np.float32), _frame(smoke),
     )
-    return Drawn(embree, mesh, surface, soft)
+    return Drawn(bvh, surface, soft, float(np.mean(world.terrain.values)))
 
 
 def _frame(grid: Grid) -> F32:
@@ -140,14 +181,11 @@ def _smooth_normals(mesh: Mesh, soft: npt.NDArray[np.bool_]) -> F32:
     return normals
 
 
-def _shelter(embree: EmbreeScene, world: World, cell_m: float = 1.0) -> Grid:
+def _shelter(bvh: Bvh, world: World, cell_m: float = 1.0) -> Grid:
     """Height (m) of the scene seen from above, averaged over some metres: what hides the sky from a point below it."""
     n = max(2, int(np.ceil(world.size_m / cell_m)))
     west = -world.size_m / 2
-    line = west + (np.arange(n) + 0.5) * cell_m
-    x, y = np.meshgrid(line, line)
-    top = np.full(x.size, 5000.0)
-    found = embree.run(_f32(np.stack([x.ravel(), y.ravel(), top], axis=1)),
-                       np.tile(np.array([[0, 0, -1]], np.float32), (x.size, 1)), query="DISTANCE")
-    height = np.where(found < _FAR, 5000.0 - found, 0.0).astype(np.float32).reshape(n, n)
+    line = (west + (np.arange(n) + 0.5) * cell_m).astype(np.float32)
+    height = np.zeros((n, n), np.float32)
+    kernels.heights(bvh.address, ARGUMENTS, packet(NEAREST), line, 5000.0, height)
     return Grid(cv2.GaussianBlur(height, (0, 0), 2.5 / cell_m), west, west, cell_m)

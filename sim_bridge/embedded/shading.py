@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.embedded.rays import F32, I8, I32, U8, Rays, Surface, inner, kernel
+from sim_bridge.world.materials import GROUND
 
 
 class Look(NamedTuple):
@@ -30,14 +31,23 @@ class Look(NamedTuple):
     broad_start: int
     """The same for the broad noise that hides repetition."""
     broad_side: int
+    fleck_start: int
+    """The same for leaves, whose gaps let light through."""
+    fleck_side: int
     ruffle: F32
     """(M,) how far a step of the pattern turns the normal: 0 but for leaves."""
     glint: F32
-    """(M,) share of the sky that is mirrored: 0 but for water."""
+    """(M,) 1 for water, which mirrors sun and sky, else 0."""
     in_rows: npt.NDArray[np.bool_]
     """(M,) true for crops."""
     woven: npt.NDArray[np.bool_]
     """(M,) true where the pattern may be laid over itself, turned, so that its period does not show."""
+    stain: F32
+    """(M, 3) colour that patches of the surface lean to, and in `stained` (M,) how far."""
+    stained: F32
+    mottle: float
+    """A deviation of the patterns, as a share of a stain; `fray`, as cells by which borders of the ground are torn."""
+    fray: float
     tint: I32
     """(3,) which channel of the tint applies to each channel of the picture."""
 
@@ -54,6 +64,10 @@ class Illumination(NamedTuple):
     clear: float
     """Share of contrast that haze leaves."""
     void: F32
+    smoke: F32
+    """Colour of thick smoke in the sun."""
+    smoke_depth: float
+    """Its optical depth in this band, as a share of that in green light."""
 
 
 @inner
@@ -86,8 +100,9 @@ def plane(x: float, y: float, z: float, nx: float, ny: float, nz: float, in_rows
 
 
 @inner
-def grain(texels: I8, look: Look, m: int, u: float, v: float, x: float, y: float) -> float:
-    """Albedo factor about 1: the material's pattern, and broad noise in two turned scales that hides its period."""
+def grain(texels: I8, look: Look, m: int, u: float, v: float, x: float, y: float) -> tuple[float, float]:
+    """Albedo factor about 1: the material's pattern, and broad noise in two turned scales that hides its period; and
+    from the same noise, how much of the material's stain shows, 0 to 1."""
     period = look.period_m[m]
     fine = 0.85 * texel(texels, look.start[m], look.side[m], u / period, v / period)
     if look.woven[m]:
@@ -96,13 +111,13 @@ def grain(texels: I8, look: Look, m: int, u: float, v: float, x: float, y: float
     turned_x, turned_y = 0.83 * x - 0.56 * y, 0.56 * x + 0.83 * y
     mid = texel(texels, look.broad_start, look.broad_side, turned_x / (period * 5.3), turned_y / (period * 5.3))
     broad = texel(texels, look.broad_start, look.broad_side, y / 97.0, -x / 97.0)
-    return max(0.15, 1.0 + float(look.contrast[m]) * (fine + 0.45 * mid + 0.35 * broad))
+    stain = min(max(0.5 + look.mottle * (0.35 * fine + 0.8 * mid - 0.6 * broad), 0.0), 1.0)
+    return max(0.15, 1.0 + float(look.contrast[m]) * (fine + 0.45 * mid + 0.35 * broad)), stain
 
 
 @inner
-def sky_seen(surface: Surface, x: float, y: float, z: float) -> float:
-    """Share of the sky that is not hidden by what stands higher around the point; bilinear in `shelter`."""
-    frame, raster = surface.shelter_west_south_cell, surface.shelter
+def bilinear(raster: F32, frame: F32, x: float, y: float) -> float:
+    """Value of a raster between its cells' centres; `frame` is west, south, cell size."""
     ny, nx = raster.shape
     gx = min(max((x - frame[0]) / frame[2] - 0.5, 0.0), nx - 1.001)
     gy = min(max((y - frame[1]) / frame[2] - 0.5, 0.0), ny - 1.001)
@@ -110,8 +125,105 @@ def sky_seen(surface: Surface, x: float, y: float, z: float) -> float:
     fx, fy = gx - ix, gy - iy
     south = raster[iy, ix] * (1 - fx) + raster[iy, ix + 1] * fx
     north = raster[iy + 1, ix] * (1 - fx) + raster[iy + 1, ix + 1] * fx
-    above = max(0.0, float(south * (1 - fy) + north * fy - z))
+    return float(south * (1 - fy) + north * fy)
+
+
+@inner
+def sky_seen(surface: Surface, x: float, y: float, z: float) -> float:
+    """Share of the sky that is not hidden by what stands higher around the point."""
+    above = max(0.0, bilinear(surface.shelter, surface.shelter_west_south_cell, x, y) - z)
     return 1 / (1 + 0.35 * above)
+
+
+@inner
+def ground_colour(surface: Surface, look: Look, texels: I8, m: int, stain: float, x: float,
+                  y: float) -> tuple[float, float, float]:
+    """Albedo of terrain: between cells of two materials the colours run into each other over a cell's width and along a
+    frayed line, because no border on the ground follows a raster. Labels keep to the cells."""
+    red, green, blue = stained(look, m, stain)
+    frame, raster = surface.ground_west_south_cell, surface.ground
+    gx, gy = (x - frame[0]) / frame[2] - 0.5, (y - frame[1]) / frame[2] - 0.5
+    ix, iy = math.floor(gx), math.floor(gy)
+    if ix < 0 or iy < 0 or ix + 1 >= raster.shape[1] or iy + 1 >= raster.shape[0]:
+        return red, green, blue
+    sw, se, nw, ne = raster[iy, ix], raster[iy, ix + 1], raster[iy + 1, ix], raster[iy + 1, ix + 1]
+    if sw == m and se == m and nw == m and ne == m:
+        return red, green, blue
+    start, side = look.broad_start, look.broad_side
+    fx = min(max(gx - ix + look.fray * texel(texels, start, side, x / 7.3, y / 7.3), 0.0), 1.0)
+    fy = min(max(gy - iy + look.fray * texel(texels, start, side, y / 7.3, 0.4 - x / 7.3), 0.0), 1.0)
+    red, green, blue = 0.0, 0.0, 0.0
+    for k in range(4):
+        cell = int(sw if k == 0 else se if k == 1 else nw if k == 2 else ne)
+        share = (fx if k & 1 else 1 - fx) * (fy if k & 2 else 1 - fy)
+        r, g, b = stained(look, cell, stain)
+        red, green, blue = red + share * r, green + share * g, blue + share * b
+    return red, green, blue
+
+
+@inner
+def stained(look: Look, m: int, stain: float) -> tuple[float, float, float]:
+    """Albedo of a material where so much of its stain shows."""
+    share = look.stained[m] * stain
+    return (look.albedo[m, 0] + share * (look.stain[m, 0] - look.albedo[m, 0]),
+            look.albedo[m, 1] + share * (look.stain[m, 1] - look.albedo[m, 1]),
+            look.albedo[m, 2] + share * (look.stain[m, 2] - look.albedo[m, 2]))
+
+
+@inner
+def mirrored(toward: F32, ripple: float, vx: float, vy: float, vz: float) -> tuple[float, float]:
+    """What level water sends on, as factors of the sky's and of the sun's light on a white sheet; v is the unit
+    direction to the eye.
+
+    Sky: Fresnel's share, Schlick 1994. Sun: slopes of wind waves are Gaussian (Cox and Munk 1954), variance
+    0.003 + 0.00512 U for a wind of U = 3 m/s.
+    """
+    away = 1 - max(vz, 0.05)
+    sky = (0.02 + 0.98 * away * away * away * away * away) * (1 + 0.3 * ripple)
+    hx, hy, hz = vx + toward[0], vy + toward[1], vz + toward[2]
+    steep = (hx * hx + hy * hy) / max(hz * hz, 1e-6)
+    variance = 0.0184
+    if steep > 10 * variance:
+        return sky, 0.0
+    tilt = hz * hz / (hx * hx + hy * hy + hz * hz)
+    density = math.exp(-steep / variance) / (math.pi * variance)
+    return sky, 0.02 * math.pi * density * (1 + 0.6 * ripple) / (4 * max(vz, 0.05) * tilt * tilt)
+
+
+@inner
+def smoke_over(surface: Surface, look: Look, texels: I8, light: Illumination, x: float, y: float) -> float:
+    """Share of the picture's light that smoke over a point keeps back, 0 to 1; torn into billows finer than the
+    raster's cells."""
+    depth = bilinear(surface.smoke, surface.smoke_west_south_cell, x, y)
+    if depth <= 0.0:
+        return 0.0
+    start, side = look.broad_start, look.broad_side
+    wisps = texel(texels, start, side, x / 61.0, y / 61.0) + 0.6 * texel(texels, start, side, y / 23.0, -x / 23.0)
+    return 1 - math.exp(-depth * light.smoke_depth * max(0.1, 1 + 0.9 * look.mottle * wisps))
+
+
+@inner
+def seeping(surface: Surface, look: Look, texels: I8, toward: F32, x: float, y: float, z: float) -> float:
+    """Share of the sun that comes through crowns to a point in the shade; 0 if something solid throws the shadow.
+
+    Looks along the beam, at steps that grow, for crowns above it. What lies deep below a crown is dark but for flecks;
+    at its rim leaves are sparse and the shadow's border frays.
+    """
+    if toward[2] < 0.1:
+        return 0.0
+    frame, deepest, step = surface.shelter_west_south_cell, 0.0, 0.8
+    for _ in range(9):
+        qx, qy, qz = x + step * toward[0], y + step * toward[1], z + step * toward[2]
+        crown = bilinear(surface.crowns, frame, qx, qy) - qz
+        if crown <= 0.0 and bilinear(surface.shelter, frame, qx, qy) - qz > 1.0:
+            return 0.0
+        deepest, step = max(deepest, crown), step * 1.45
+    if deepest <= 0.0:
+        return 0.0
+    # where the beam meets a level plane, so that flecks lie as the sun throws them
+    u, v = x - z * toward[0] / toward[2], y - z * toward[1] / toward[2]
+    gaps = texel(texels, look.fleck_start, look.fleck_side, u / 4.7, v / 4.7)
+    return min(max(0.62 - 0.5 * deepest + 0.9 * look.mottle * gaps, 0.05), 0.9)
 
 
 @inner
@@ -142,9 +254,10 @@ def ruffled(texels: I8, look: Look, m: int, x: float, y: float, z: float, nx: fl
 
 
 @kernel
-def shade(surface: Surface, look: Look, texels: I8, light: Illumination, rays: Rays, target: I32, weight: float,
-          total: F32) -> None:
-    """Adds weight times the linear radiance of each ray to the pixel `target` (N,) of total (P, 3); -1 skips."""
+def shade(surface: Surface, look: Look, texels: I8, light: Illumination, eye: F32, rays: Rays, target: I32,
+          weight: float, total: F32) -> None:
+    """Adds weight times the linear radiance of each ray from `eye` (3,) to the pixel `target` (N,) of total (P, 3); -1
+    skips."""
     for i in range(target.shape[0]):
         if target[i] < 0:
             continue
@@ -152,14 +265,14 @@ def shade(surface: Surface, look: Look, texels: I8, light: Illumination, rays: R
             for k in range(3):
                 total[target[i], k] += np.float32(weight * light.void[k])
         else:
-            add_hit(surface, look, texels, light, rays, i, weight, total[target[i]])
+            add_hit(surface, look, texels, light, eye, rays, i, weight, total[target[i]])
 
 
 @inner
-def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, rays: Rays, i: int, weight: float,
+def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: F32, rays: Rays, i: int, weight: float,
             total: F32) -> None:
-    """Adds the radiance of one hit: (sun + sky + bounce) * albedo, dimmed by haze."""
-    f, m = rays.face[i], rays.material[i]
+    """Adds the radiance of one hit: (sun + sky + bounce) * albedo, dimmed by smoke and haze."""
+    f, m = rays.face[i], int(rays.material[i])
     x, y, z = rays.point[i, 0], rays.point[i, 1], rays.point[i, 2]
     nx, ny, nz = rays.normal[i, 0], rays.normal[i, 1], rays.normal[i, 2]
     along, across = plane(x, y, z, nx, ny, nz, look.in_rows[m])
@@ -167,21 +280,38 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, rays:
     if look.ruffle[m] > 0:
         along, across = x + 0.5 * z, y
         nx, ny, nz = ruffled(texels, look, m, x, y, z, nx, ny, nz)
-    factor = grain(texels, look, m, along, across, x, y)
+    factor, stain = grain(texels, look, m, along, across, x, y)
+    if surface.material[f] == GROUND:
+        red, green, blue = ground_colour(surface, look, texels, m, stain, x, y)
+    else:
+        red, green, blue = stained(look, m, stain)
     open_sky = sky_seen(surface, x, y, z)
     toward = light.toward_sun
     beam = nx * toward[0] + ny * toward[1] + nz * toward[2]
     if look.ruffle[m] > 0:
         # leaves let light through: the beam reaches round a crown, and a fifth of it into its shade
         beam = (beam + 0.4) / 1.4 * (1.0 if rays.lit[i] else 0.2)
-    elif not rays.lit[i]:
-        beam = 0.0
+    elif not rays.lit[i] and beam > 0:
+        beam *= seeping(surface, look, texels, toward, x, y, z)
     beam = max(0.0, beam)
     up = 0.5 + 0.5 * nz
+    sky, glitter = 0.0, 0.0
+    if look.glint[m] > 0:
+        vx, vy, vz = eye[0] - x, eye[1] - y, eye[2] - z
+        far = math.sqrt(vx * vx + vy * vy + vz * vz)
+        sky, glitter = mirrored(toward, look.glint[m] * (factor - 1) / max(look.contrast[m], 1e-6) * look.mottle,
+                                vx / far, vy / far, vz / far)
+        glitter = glitter if rays.lit[i] else 0.0
+    kept = 0.0
+    if surface.smoke.shape[0] > 1:
+        kept = smoke_over(surface, look, texels, light, x, y)
     for k in range(3):
-        albedo = look.albedo[m, k] * surface.tint[f, look.tint[k]] / 128 * factor
+        colour = red if k == 0 else green if k == 1 else blue
+        albedo = colour * surface.tint[f, look.tint[k]] / 128 * factor
         sent = albedo * (beam * light.sun[k] + open_sky * (up * light.sky[k] + (1 - up) * light.bounce[k]))
-        total[k] += np.float32(weight * (light.clear * (sent + look.glint[m] * light.sky[k]) + light.air[k]))
+        sent += open_sky * sky * light.sky[k] + glitter * light.sun[k]
+        sent += kept * (light.smoke[k] - sent)
+        total[k] += np.float32(weight * (light.clear * sent + light.air[k]))
 
 
 @kernel

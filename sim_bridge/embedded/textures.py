@@ -81,9 +81,29 @@ def _noise(rng: np.random.Generator) -> F32:
     return spectral_noise(rng, 1.8)
 
 
+def _borders(rng: np.random.Generator, count: int, reach: float) -> F32:
+    """Distance to the nearest border of a Voronoi mosaic of `count` cells, in periods, cut off at `reach`: 0 on the
+    borders, 1 away from them."""
+    grid = (np.indices((SIZE, SIZE)).reshape(2, -1).T + 0.5) / SIZE
+    nearest, _ = cKDTree(rng.random((count, 2)), boxsize=1.0).query(grid, k=2)
+    gap = (nearest[:, 1] - nearest[:, 0]).reshape(SIZE, SIZE)
+    return np.asarray(np.minimum(gap / reach, 1.0), np.float32)
+
+
+def _steps(values: npt.NDArray[np.floating], rows: int, columns: int) -> F32:
+    """A wall of `rows` courses of stones with one value each, every other course shifted by half a stone."""
+    v, u = np.indices((SIZE, SIZE)) / SIZE
+    row = (v * rows).astype(int)
+    column = np.floor(u * columns + 0.5 * (row % 2)).astype(int) % columns
+    return np.asarray(values[row, column], np.float32)
+
+
 def _asphalt(rng: np.random.Generator) -> F32:
     patches = np.where(spectral_noise(rng, 2.6) > 1.1, 0.8, 0.0)
-    return standardised(0.9 * spectral_noise(rng, 1.9) + 0.35 * spectral_noise(rng, 0.4) + patches)
+    mended = _boards(rng, 7, 0.08, 0.3) * 0.7
+    cracks = _borders(rng, 9, 0.006) + 0.6 * _borders(rng, 60, 0.004)
+    return standardised(0.9 * spectral_noise(rng, 1.9) + 0.35 * spectral_noise(rng, 0.4) + patches + mended
+                        + 0.9 * cracks)
 
 
 def _soil(rng: np.random.Generator) -> F32:
@@ -105,11 +125,17 @@ def _rows(rng: np.random.Generator) -> F32:
     return standardised(np.tanh(1.5 * ragged) + 0.3 * spectral_noise(rng, 1.2))
 
 
+def _streaks(rng: np.random.Generator, length: float) -> F32:
+    """What runs down a slope: noise drawn out `length` times along the rows' axis."""
+    return np.ascontiguousarray(spectral_noise(rng, 2.0, stretch=length).T)
+
+
 def _shingle(rng: np.random.Generator) -> F32:
     courses = 16
     tabs = np.kron(rng.standard_normal((courses, 10)), np.ones((SIZE // courses, SIZE // 10 + 1)))[:, :SIZE]
     edge = (np.arange(SIZE) % (SIZE // courses) < 4).astype(np.float64)[:, None]
-    return standardised(0.5 * tabs - 0.8 * edge + 1.0 * spectral_noise(rng, 2.2) + 0.3 * spectral_noise(rng, 0.5))
+    return standardised(0.4 * tabs - 0.7 * edge + 0.6 * spectral_noise(rng, 2.2) + 0.9 * _streaks(rng, 7.0)
+                        + 0.3 * spectral_noise(rng, 0.5))
 
 
 def _clutter(rng: np.random.Generator) -> F32:
@@ -118,12 +144,55 @@ def _clutter(rng: np.random.Generator) -> F32:
 
 
 def _water(rng: np.random.Generator) -> F32:
-    return standardised(spectral_noise(rng, 2.6) + 0.25 * spectral_noise(rng, 1.0, stretch=3.0))
+    ripples = spectral_noise(rng, 1.0, stretch=3.0)
+    return standardised(spectral_noise(rng, 2.6) + 0.25 * ripples)
+
+
+def _ash(rng: np.random.Generator) -> F32:
+    """A burnt-out house: rooms of pale powder between dark wall lines, strewn with what fell."""
+    rooms = _boards(rng, 60, 0.18, 0.6)
+    walls = _steps(rng.standard_normal((5, 5)), 5, 5) + 0.8 * _borders(rng, 30, 0.02)
+    litter = _boards(rng, 700, 0.02, 0.2)
+    return standardised(0.8 * rooms + 0.5 * walls + 0.6 * litter + 0.7 * spectral_noise(rng, 2.0))
+
+
+def _slabs(rng: np.random.Generator) -> F32:
+    """Cast concrete: slabs of their own tone with joints between them, stained."""
+    tones = _steps(rng.standard_normal((4, 4)), 4, 4)
+    place = np.arange(SIZE) % (SIZE // 4)
+    joint = (place < 3)[:, None] | (place < 3)[None, :]
+    stains = np.minimum(spectral_noise(rng, 2.2), 0.5)
+    return standardised(0.6 * tones - 1.4 * joint + 0.9 * stains + 0.35 * spectral_noise(rng, 0.8)
+                        + 0.5 * _borders(rng, 8, 0.006))
+
+
+def _stones(rng: np.random.Generator) -> F32:
+    """Laid stones: courses of them with dark joints."""
+    rows, columns = 32, 24
+    tones = _steps(rng.standard_normal((rows, columns)), rows, columns)
+    joint = (np.arange(SIZE) % (SIZE // rows) < 3)[:, None]
+    return standardised(tones - 1.2 * joint + 0.8 * spectral_noise(rng, 2.0))
+
+
+def _sheet(rng: np.random.Generator) -> F32:
+    """A flat roof's sheet: seams of its webs, dirt where water stands, drips."""
+    seam = (np.arange(SIZE) % (SIZE // 6) < 3).astype(np.float64)[:, None]
+    ponds = np.where(spectral_noise(rng, 2.8) > 1.0, -1.2, 0.0)
+    return standardised(0.7 * spectral_noise(rng, 2.4) - 0.7 * seam + 0.7 * ponds + 0.4 * _streaks(rng, 5.0)
+                        + 0.25 * spectral_noise(rng, 0.6))
+
+
+def _ribs(rng: np.random.Generator) -> F32:
+    """Folded metal: ribs down the slope, sheets of their own tone, streaks of rust."""
+    across = np.cos(2 * np.pi * 20 * (np.arange(SIZE) + 0.5) / SIZE)[None, :]
+    sheets = np.kron(rng.standard_normal((3, 5)), np.ones((SIZE // 3 + 1, SIZE // 5 + 1)))[:SIZE, :SIZE]
+    return standardised(0.5 * across + 0.6 * sheets + 0.9 * _streaks(rng, 8.0) + 0.5 * spectral_noise(rng, 2.0))
 
 
 PATTERNS: dict[str, Callable[[np.random.Generator], F32]] = {
     "noise": _noise, "asphalt": _asphalt, "soil": _soil, "grass": _grass, "leaf": _leaf, "rows": _rows,
-    "shingle": _shingle, "clutter": _clutter, "water": _water,
+    "shingle": _shingle, "clutter": _clutter, "water": _water, "ash": _ash, "slabs": _slabs,
+    "stones": _stones, "sheet": _sheet, "ribs": _ribs,
 }
 PATTERN_ID = {name: index for index, name in enumerate(PATTERNS)}
 
