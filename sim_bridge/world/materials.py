@@ -42,8 +42,8 @@ TABLE: tuple[Material, ...] = (
     # index 0 is a sentinel: the material is looked up in the ground raster at the point that was hit
     _m("ground", "void", (0.0, 0.0, 0.0), 0.0),
     # streets and paved ground
-    _m("asphalt", "road", (0.132, 0.134, 0.112), 0.16, "asphalt", 12, 0.13),
-    _m("asphalt_worn", "road", (0.188, 0.186, 0.150), 0.21, "asphalt", 14, 0.14),
+    _m("asphalt", "road", (0.132, 0.134, 0.112), 0.16, "asphalt", 12, 0.11),
+    _m("asphalt_worn", "road", (0.188, 0.186, 0.150), 0.21, "asphalt", 14, 0.12),
     _m("road_marking", "road", (0.560, 0.560, 0.520), 0.55, "asphalt", 6, 0.05),
     _m("dirt_road", "road", (0.310, 0.240, 0.165), 0.36, "soil", 10, 0.12),
     _m("sidewalk", "paved", (0.265, 0.260, 0.215), 0.29, "slabs", 6, 0.10),
@@ -90,7 +90,7 @@ TABLE: tuple[Material, ...] = (
     # after a hazard
     _m("flood_water", "water", (0.175, 0.140, 0.092), 0.06, "water", 30, 0.08, FLOODED),
     _m("mud", "bare", (0.19, 0.15, 0.105), 0.20, "soil", 12, 0.15, FLOODED),
-    _m("ash", "rubble", (0.415, 0.375, 0.265), 0.38, "ash", 7, 0.42, BURNT),
+    _m("ash", "rubble", (0.415, 0.378, 0.295), 0.38, "ash", 7, 0.42, BURNT),
     _m("ash_dark", "rubble", (0.200, 0.185, 0.135), 0.21, "ash", 7, 0.48, BURNT),
     _m("charred_debris", "rubble", (0.115, 0.100, 0.080), 0.12, "clutter", 4, 0.50, BURNT | DEBRIS),
     _m("burnt_metal", "rubble", (0.49, 0.45, 0.40), 0.48, "clutter", 4, 0.20, BURNT),
@@ -171,7 +171,7 @@ TABLE: tuple[Material, ...] = (
     _m("solar_ground", "paved", (0.030, 0.036, 0.060), 0.06, "noise", 3, 0.06),
     _m("roof_white", "building", (0.800, 0.800, 0.790), 0.80, "sheet", 14, 0.06, surface=ROOF),
     # after fires and floods
-    _m("ash_brown", "rubble", (0.310, 0.270, 0.190), 0.31, "ash", 7, 0.44, BURNT),
+    _m("ash_brown", "rubble", (0.310, 0.270, 0.205), 0.31, "ash", 7, 0.44, BURNT),
     _m("branches_burnt", "tree", (0.105, 0.092, 0.078), 0.13, "noise", 2, 0.15, BURNT),
     _m("crown_singed", "tree", (0.058, 0.066, 0.042), 0.17, "leaf", 5, 0.30, BURNT),
     _m("roof_burning", "building", (0.900, 0.400, 0.090), 0.90, "clutter", 3, 0.45, BURNT, ROOF),
