@@ -115,9 +115,14 @@ def vehicles(world: World) -> Mesh:
     return select(world.before, (world.before.instance == 0) & np.isin(world.before.material, _VEHICLE))
 
 
+def of_plants(mesh: Mesh) -> Bool:
+    """Faces (F,) of trees and hedges."""
+    return np.asarray((mesh.instance == 0) & np.isin(mesh.material, _REBUILT))
+
+
 def plants(world: World) -> Mesh:
     """Trees and hedges as they were before."""
-    return select(world.before, (world.before.instance == 0) & np.isin(world.before.material, _REBUILT))
+    return select(world.before, of_plants(world.before))
 
 
 def healthy_crowns(trees: Sequence[Tree], season: Season) -> list[str]:

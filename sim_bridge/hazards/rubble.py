@@ -122,6 +122,17 @@ def _drawn(area: shapely.Geometry, count: int, size_m: tuple[float, float], rng:
     return np.asarray(np.column_stack([x, y, length, breadth])[inside])
 
 
+def pieces_on(building: Building, level_m: float, count: int, rng: np.random.Generator) -> Mesh:
+    """Small debris lying about on a floor of the building at z = level_m."""
+    stuff = mix(building)
+    flat = _drawn(shapely.Polygon(building.footprint), int(np.clip(count, 4, 120)), stuff.piece_m, rng)
+    thick = rng.uniform(0.08, 0.3, len(flat))
+    return tilted(np.column_stack([flat[:, :2], level_m + 0.4 * thick]), np.column_stack([flat[:, 2:], thick]),
+                  rng.uniform(0, 180, len(flat)), rng.normal(0, 9, (len(flat), 2)),
+                  [str(name) for name in rng.choice(stuff.pieces, len(flat))],
+                  128 * rng.uniform(0.7, 1.3, (len(flat), 1)) * np.ones(3), building.id)
+
+
 def tilted(centres: F64, sizes: F64, yaw_deg: F64, tilt_deg: F64, materials: Sequence[str], tint: F64,
            instance: int) -> Mesh:
     """N boxes, open below, of sizes (N, 3) about centres (N, 3), leaning by tilt_deg (N, 2), then turned by yaw_deg."""
