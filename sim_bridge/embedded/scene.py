@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.embedded import rays as kernels
+from sim_bridge.embedded.canopy import crown_heights
 from sim_bridge.embedded.embree import ARGUMENTS, NEAREST, Bvh, packet, padded
 from sim_bridge.embedded.rays import Rays, Surface
 from sim_bridge.frames import CameraPose, Intrinsics
