@@ -23,6 +23,29 @@ _DRY = (("field_dry", "grass_gold", "field_red"), ("grass_gold", "lawn_dry", "fi
 _LUSH = (("meadow", "lawn_dry", "field_green"), ("meadow", "field_green", "lawn_dry"),
          ("field_green", "meadow", "meadow"))
 _BEDS = ("mulch", "soil", "gravel", "grass_gold", "forest_floor")
+_GROWING: dict[Season, tuple[str, str]] = {"spring": ("crop", "crop"), "summer": ("crop", "crop_ripe"),
+                                           "autumn": ("stubble", "stubble"), "winter": ("plough", "crop")}
+"""What a field of summer crops and one of corn show in each season."""
+_PAVED = {
+    "commercial": (("parking", "asphalt_worn", "parking"), 0.3, 0.0),
+    "industry": (("yard", "concrete", "asphalt_worn"), 0.35, 0.3),
+    "logistics": (("concrete", "yard", "asphalt_worn"), 0.3, 0.15),
+    "tanks": (("gravel", "yard", "soil"), 0.3, 0.2),
+    "warehouse": (("yard", "flagstone", "gravel"), 0.3, 0.1),
+    "plaza": (("flagstone", "cobble", "concrete"), 0.12, 0.05),
+    "quay": (("flagstone", "concrete", "yard"), 0.15, 0.1),
+    "townhouse": (("flagstone", "yard", "soil"), 0.4, 0.25),
+    "shops": (("yard", "flagstone", "concrete"), 0.4, 0.1),
+    "palace": (("flagstone", "concrete", "yard"), 0.3, 0.1),
+    "nursery": (("gravel", "soil", "vegetables"), 0.3, 0.3),
+    "beach": (("sand", "field_pale", "sand"), 0.25, 0.0),
+}
+"""Uses whose ground does not depend on rain: materials, largest shares of the second and third."""
+
+
+_COURTS = (("yard", "flagstone", "soil"), ("lawn", "soil", "flagstone"), ("soil", "lawn_dry", "yard"),
+           ("lawn_dry", "gravel", "lawn"), ("lawn", "lawn_dry", "yard"))
+"""What lies behind the houses of an old town."""
 
 
 def greenness(layout: Layout, season: Season) -> float:
@@ -31,7 +54,7 @@ def greenness(layout: Layout, season: Season) -> float:
     return float(np.clip(1 - layout.dryness + shift, 0.02, 0.98))
 
 
-def choose_cover(use: str, green: float, rng: np.random.Generator) -> Cover:
+def choose_cover(use: str, green: float, season: Season, rng: np.random.Generator) -> Cover:
     """Cover of one parcel; `green` is the chance that its grass is."""
     lush = rng.random() < green
     grass = ("lawn", "lawn_dry") if lush else ("lawn_dry", "grass_gold")
@@ -40,13 +63,25 @@ def choose_cover(use: str, green: float, rng: np.random.Generator) -> Cover:
     if use in ("house", "mobile", "farm", "verge"):
         bare = 0.0 if use == "house" else 0.25
         return Cover((grass[0], first, second), (rng.uniform(0.15, 0.5) + bare, rng.uniform(0.05, 0.35)))
-    if use in ("park", "apartments"):
+    if use in ("park", "apartments", "church", "hotel", "camp"):
         return Cover((*grass, first), (rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.12)))
+    if use in _PAVED:
+        materials, second_share, third_share = _PAVED[use]
+        return Cover(materials, (rng.uniform(0, second_share), rng.uniform(0, third_share)))
+    if use == "court":
+        return Cover(_COURTS[int(rng.integers(0, len(_COURTS)))], (rng.uniform(0.1, 0.45), rng.uniform(0, 0.3)))
+    main, other = _GROWING[season]
     fixed = {
-        "commercial": Cover(("parking", "asphalt_worn", "parking"), (rng.uniform(0, 0.3), 0.0)),
         "wood": Cover(("forest_floor", wild[0], "mulch"), (0.25, 0.2)),
         "vineyard": Cover(("vineyard", "grass_gold", "soil"), (rng.uniform(0, 0.3), rng.uniform(0, 0.1))),
         "soil": Cover(("soil", "field_red", "field_dry"), (rng.uniform(0.1, 0.5), rng.uniform(0, 0.3))),
         "field_green": Cover(("field_green" if green > 0.15 else "meadow", "meadow", "lawn_dry"), (0.2, 0.06)),
+        "orchard": Cover((grass[0], "soil", grass[1]), (rng.uniform(0.1, 0.5), rng.uniform(0, 0.3))),
+        "garden": Cover((grass[0], "soil", "vegetables"), (0.3, 0.2)),
+        "crop": Cover((main, "field_green" if main == "crop" else "soil", "soil"), (rng.uniform(0, 0.12), 0.02)),
+        "crop_ripe": Cover((other, "stubble", "soil"), (rng.uniform(0, 0.1), 0.02)),
+        "stubble": Cover(("stubble", "field_pale", "grass_gold"), (rng.uniform(0, 0.3), rng.uniform(0, 0.1))),
+        "plough": Cover(("plough", "soil", "plough"), (rng.uniform(0.05, 0.35), 0.0)),
+        "rapeseed": Cover(("rapeseed" if season == "spring" else main, "crop", "soil"), (rng.uniform(0, 0.1), 0.02)),
     }
     return fixed.get(use, Cover(wild, (rng.uniform(0.15, 0.6), rng.uniform(0.02, 0.15))))

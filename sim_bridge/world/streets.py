@@ -7,8 +7,9 @@ curved streets, the lots along them and the houses on the lots all follow one ru
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import shapely
@@ -16,13 +17,49 @@ import shapely.ops
 
 from sim_bridge.spec import Layout
 from sim_bridge.world.model import Street
+from sim_bridge.world.organic import blocks_between, lanes
 from sim_bridge.world.shapes import F64, turn
+from sim_bridge.world.shore import BEACH_M, QUAY_M, STRIP_M, over_water, shore_lanes, shore_streets
+from sim_bridge.world.terrain import Relief, water_kind
 
 Line = tuple[shapely.Geometry, float, str]
 """Centre line, width (m), kind."""
+Era = Literal["old", "mid", "new"]
 
 STREET_M = 9.0
 _STEP_M = 6.0
+_BEYOND_M = 70.0
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How a kind of settlement is laid out; lengths in metres."""
+
+    lot_width_m: float
+    lot_depth_m: float
+    primaries: tuple[float, float, float]
+    """Chance of none, one and two through roads of their own."""
+    primary_m: tuple[float, float] = (12.0, 19.0)
+    links_m: tuple[float, float] = (95.0, 210.0)
+    """Distance between the cross streets of a district."""
+    pitch_m: float = 95.0
+    """Size of blocks where streets are organic."""
+    lane_m: tuple[float, float] = (7.5, 9.0)
+    sides: tuple[float, float, float] = (0.6, 0.35, 0.05)
+    """Chance of open land on none, one and two sides."""
+
+
+_MANNER = {
+    "suburb": _Manner(15.0, 25.0, (0.3, 0.6, 0.1), sides=(0.25, 0.5, 0.25)),
+    "town": _Manner(13.5, 23.0, (0.0, 0.5, 0.5), pitch_m=85.0),
+    "rural": _Manner(26.0, 45.0, (0.0, 0.75, 0.25), (8.0, 11.0), pitch_m=150.0, sides=(0.0, 0.0, 1.0)),
+    "village": _Manner(22.0, 32.0, (0.0, 0.6, 0.4), (6.5, 8.5), pitch_m=84.0, lane_m=(4.5, 6.0), sides=(0.0, 0.0, 1.0)),
+    "old_town": _Manner(8.0, 12.0, (0.1, 0.6, 0.3), (9.0, 13.0), pitch_m=52.0, lane_m=(3.6, 6.5),
+                        sides=(0.75, 0.25, 0.0)),
+    "industrial": _Manner(90.0, 62.0, (0.0, 0.6, 0.4), (13.0, 18.0), (150.0, 280.0), 190.0, (9.0, 12.0)),
+    "coastal": _Manner(13.5, 22.0, (1.0, 0.0, 0.0), pitch_m=85.0, sides=(0.8, 0.2, 0.0)),
+    "riverside": _Manner(12.5, 20.0, (1.0, 0.0, 0.0), pitch_m=80.0, lane_m=(6.0, 8.5), sides=(0.8, 0.2, 0.0)),
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +104,8 @@ class District:
     warp: Warp
     lot_width_m: float
     lot_depth_m: float
+    era: Era = "mid"
+    """When it was built: old lots are large and grown over, new ones small, alike and bare."""
 
 
 @dataclass(frozen=True)
@@ -80,33 +119,77 @@ class Network:
     blocks: tuple[Block, ...]
     open_land: shapely.Geometry
     """Countryside inside the square."""
+    cells: tuple[shapely.Polygon, ...] = ()
+    """Blocks between streets that follow no frame, in world coordinates; places with cells have no `blocks`."""
+    front: shapely.Geometry = field(default_factory=shapely.Polygon)
+    """Promenade or quay streets: what looks at the water stands along them."""
 
 
-def lay_streets(layout: Layout, water: shapely.Geometry, rng: np.random.Generator) -> Network:
-    """Primary roads first, then districts between them, then each district's streets, cut where water is."""
+def has_cells(layout: Layout) -> bool:
+    """True where lots are cut from whatever the streets leave, not from the blocks of a district's frame."""
+    return layout.street_pattern == "organic" or layout.settlement not in ("suburb", "town", "rural")
+
+
+def _is_organic(layout: Layout) -> bool:
+    """True where streets have no plan: villages and old towns always, others if the layout says so."""
+    return layout.settlement in ("village", "old_town") or (
+        layout.street_pattern == "organic" and layout.settlement != "industrial")
+
+
+def lay_streets(layout: Layout, relief: Relief, rng: np.random.Generator) -> Network:
+    """Through roads and those along the water first, then what lies between them, cut or bridged where water is."""
     half = layout.size_m / 2
     square = shapely.box(-half, -half, half, half)
+    water = shapely.union_all(relief.water)
     country = _countryside(layout, square, rng)
-    primaries = _primary_roads(layout, rng)
-    town = shapely.difference(shapely.difference(square, country), shapely.buffer(water, 10))
-    pieces = _cut(town, [line for line, _ in primaries])
-    districts = tuple(_district(layout, piece, rng) for piece in pieces if piece.area > 4000)
-    lines: list[Line] = [(line, width, "primary") for line, width in primaries]
-    blocks: list[Block] = []
-    for index, district in enumerate(districts):
-        own_lines, own_blocks = _district_plan(layout, district, index, rng)
-        lines += own_lines
-        blocks += own_blocks
-    streets = _streets(lines, shapely.difference(square, shapely.buffer(water, 3)))
+    along, across = shore_streets(layout, relief, rng)
+    main: list[Line] = [*_primary_roads(layout, rng), *along, *across, *_railway(layout, rng)]
+    # places with cells are laid out a little beyond the square, so that blocks at its edge have all their streets
+    beyond = square.buffer(_BEYOND_M if has_cells(layout) else 0.0, join_style="mitre")
+    town = shapely.difference(shapely.difference(beyond, country), shapely.buffer(water, _kept_free(layout)))
+    pieces = [p for p in _cut(town, [line for line, _, _ in main]) if p.area > 4000]
+    lines, blocks = list(main), list[Block]()
+    districts = tuple(_district(layout, piece, rng) for piece in pieces)
+    if _is_organic(layout):
+        lines += [lane for piece in pieces for lane in _lanes(layout, piece, rng)]
+    elif water_kind(layout) in STRIP_M and layout.settlement in ("coastal", "riverside") and relief.axis is not None:
+        depth = _MANNER[layout.settlement].lot_depth_m
+        lines += [(shapely.intersection(line, town), width, kind)
+                  for line, width, kind in shore_lanes(layout, relief, depth, rng)]
+    else:
+        for index, district in enumerate(districts):
+            own_lines, own_blocks = _district_plan(layout, district, index, rng)
+            lines += own_lines
+            blocks += own_blocks
+    lines += _tracks(layout, country, rng)
+    streets = over_water(lines, water, square)
     corridor = shapely.union_all([shapely.LineString(s.line).buffer(s.width_m / 2) for s in streets])
-    return Network(streets, corridor, districts, tuple(blocks), country)
+    cells = tuple(blocks_between(town, _walks(layout, lines, beyond), 120.0)) if has_cells(layout) else ()
+    front = shapely.union_all([shapely.buffer(line, width / 2) for line, width, _ in along])
+    return Network(streets, corridor, districts, () if cells else tuple(blocks), country, cells, front)
+
+
+def _walks(layout: Layout, lines: list[Line], area: shapely.Geometry) -> shapely.Geometry:
+    """Streets with their pavements, beyond the square as well."""
+    edge = 0.8 if layout.settlement == "old_town" else 1.2
+    inside = shapely.intersection(np.array([line for line, _, _ in lines], dtype=object), area)
+    return shapely.union_all(shapely.buffer(inside, np.array([width / 2 + edge for _, width, _ in lines])))
+
+
+def _kept_free(layout: Layout) -> float:
+    """Width (m) of the land along the water that is not cut into ordinary blocks."""
+    kind = water_kind(layout)
+    return {"sea": BEACH_M + 11.0, "quay": QUAY_M + 5.0}.get(kind, 10.0) if layout.settlement in (
+        "coastal", "riverside") else 45.0 if kind == "sea" else 10.0
 
 
 def _countryside(layout: Layout, square: shapely.Polygon, rng: np.random.Generator) -> shapely.Geometry:
-    """Open land beyond one or two wavy edges; all of it in rural places."""
+    """Open land beyond one or two wavy edges; all of it in rural places, all round a village."""
     if layout.settlement == "rural":
         return square
-    sides = int(rng.choice(3, p=[0.25, 0.5, 0.25] if layout.settlement == "suburb" else [0.6, 0.35, 0.05]))
+    if layout.settlement == "village":
+        return shapely.difference(square, _core(layout, rng))
+    sides = int(rng.choice(3, p=_MANNER[layout.settlement].sides))
     parts = []
     for heading in rng.uniform(0, 360) + np.array([0.0, 110.0])[:sides] + rng.uniform(-15, 15, sides):
         along = np.linspace(-1.5, 1.5, 60) * layout.size_m
@@ -117,18 +200,58 @@ def _countryside(layout: Layout, square: shapely.Polygon, rng: np.random.Generat
     return shapely.intersection(shapely.union_all(parts), square) if parts else shapely.Polygon()
 
 
-def _primary_roads(layout: Layout, rng: np.random.Generator) -> list[tuple[shapely.LineString, float]]:
-    chances = {"suburb": (0.3, 0.6, 0.1), "town": (0.0, 0.5, 0.5), "rural": (0.0, 0.75, 0.25)}[layout.settlement]
-    count = int(rng.choice(3, p=chances))
-    roads, heading = [], rng.uniform(0, 180)
-    for k in range(count):
+def _core(layout: Layout, rng: np.random.Generator) -> shapely.Polygon:
+    """The lobed area that a village's houses stand on."""
+    angle = np.linspace(0, 2 * math.pi, 60, endpoint=False)
+    lobes = sum(rng.uniform(0.05, 0.3) / k * np.sin(k * angle + rng.uniform(0, 6.28)) for k in range(1, 5))
+    radius = min(0.34 * layout.size_m, 200.0) * (1 + np.asarray(lobes))
+    return shapely.Polygon(np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None])
+
+
+def _primary_roads(layout: Layout, rng: np.random.Generator) -> list[Line]:
+    manner = _MANNER[layout.settlement]
+    roads: list[Line] = []
+    heading, reach = rng.uniform(0, 180), 0.12 if layout.settlement == "village" else 0.3
+    for k in range(int(rng.choice(3, p=manner.primaries))):
         along = np.linspace(-0.9, 0.9, 90) * layout.size_m
         bend = 0.0 if layout.street_pattern == "grid" else rng.uniform(0.01, 0.06) * layout.size_m
-        across = rng.uniform(-0.3, 0.3) * layout.size_m + bend * np.sin(along / layout.size_m * rng.uniform(2, 6) + k)
+        across = rng.uniform(-reach, reach) * layout.size_m
+        across = across + bend * np.sin(along / layout.size_m * rng.uniform(2, 6) + k)
         line = turn(np.column_stack([along, across]), heading + 90 * k + rng.uniform(-12, 12))
-        width = rng.uniform(8, 11) if layout.settlement == "rural" else rng.uniform(12, 19)
-        roads.append((shapely.LineString(line), float(width)))
+        roads.append((shapely.LineString(line), float(rng.uniform(*manner.primary_m)), "primary"))
     return roads
+
+
+def _railway(layout: Layout, rng: np.random.Generator) -> list[Line]:
+    """Two tracks through an industrial area, a little bent."""
+    if layout.settlement != "industrial":
+        return []
+    along = np.linspace(-0.9, 0.9, 60) * layout.size_m
+    bend = rng.uniform(-0.05, 0.05) * (along / layout.size_m)**2
+    across = layout.size_m * (rng.uniform(-0.3, 0.3) + bend)
+    line = turn(np.column_stack([along, across]), float(rng.uniform(0, 180)))
+    return [(shapely.LineString(line), 9.5, "rail")]
+
+
+def _tracks(layout: Layout, country: shapely.Geometry, rng: np.random.Generator) -> list[Line]:
+    """Winding farm tracks through the open land of villages and rural places."""
+    if layout.settlement not in ("village", "rural"):
+        return []
+    lines: list[Line] = []
+    for _ in range(max(round(layout.size_m / 160), 1)):
+        along = np.linspace(-0.9, 0.9, 120) * layout.size_m
+        swing = rng.uniform(0.01, 0.04) * layout.size_m * np.sin(along / rng.uniform(30, 90) + rng.uniform(0, 6))
+        across = rng.uniform(-0.45, 0.45) * layout.size_m + swing
+        line = shapely.LineString(turn(np.column_stack([along, across]), float(rng.uniform(0, 180))))
+        lines.append((shapely.intersection(line, country), float(rng.uniform(2.8, 4.2)), "track"))
+    return lines
+
+
+def _lanes(layout: Layout, piece: shapely.Polygon, rng: np.random.Generator) -> list[Line]:
+    manner = _MANNER[layout.settlement]
+    found = lanes(piece, manner.pitch_m * rng.uniform(0.9, 1.15), rng)
+    widths = rng.uniform(*manner.lane_m, len(found))
+    return [(line, float(width), "residential") for line, width in zip(found, widths, strict=True)]
 
 
 def _cut(area: shapely.Geometry, lines: list[shapely.LineString]) -> list[shapely.Polygon]:
@@ -144,14 +267,16 @@ def _district(layout: Layout, area: shapely.Polygon, rng: np.random.Generator) -
     side = box[1] - box[0]
     angle = math.degrees(math.atan2(side[1], side[0])) + float(rng.choice([0, 90]))
     angle += rng.uniform(-6, 6) if rng.random() < 0.7 else rng.uniform(-45, 45)
-    curved = layout.street_pattern == "curved"
+    curved = layout.street_pattern == "curved" and layout.settlement != "industrial"
     arc = layout.size_m * rng.uniform(0.9, 2.0) * rng.choice([-1, 1]) if curved and rng.random() < 0.5 else math.inf
     waves = [_wave(rng) for _ in range(int(rng.integers(1, 3)))] if curved else []
-    width, depth = {"suburb": (15.0, 25.0), "town": (13.5, 23.0), "rural": (26.0, 45.0)}[layout.settlement]
-    stretch = rng.choice([1.0, 1.1, 1.3], p=[0.5, 0.3, 0.2]) * rng.uniform(0.97, 1.06)
+    manner = _MANNER[layout.settlement]
+    era: Era = ("old", "mid", "new")[int(rng.choice(3, p=[0.3, 0.45, 0.25]))]
+    stretch = {"old": 1.2, "mid": 1.06, "new": 0.9}[era] * rng.uniform(0.94, 1.1)
+    depth = manner.lot_depth_m * {"old": 1.18, "mid": 1.06, "new": 0.95}[era] * rng.uniform(0.95, 1.1)
     centre = area.centroid
-    return District(area, Warp(angle, (centre.x, centre.y), arc, tuple(waves)), width * stretch,
-                    depth * rng.uniform(0.95, 1.2))
+    warp = Warp(angle, (centre.x, centre.y), arc, tuple(waves))
+    return District(area, warp, manner.lot_width_m * stretch, depth, era)
 
 
 def _wave(rng: np.random.Generator) -> tuple[float, float, float, float, float]:
@@ -162,7 +287,6 @@ def _wave(rng: np.random.Generator) -> tuple[float, float, float, float, float]:
     return (amplitude, heading + math.pi / 2, k * math.cos(heading), k * math.sin(heading), rng.uniform(0, 6.28))
 
 
-
 def _district_plan(layout: Layout, district: District, index: int,
                    rng: np.random.Generator) -> tuple[list[Line], list[Block]]:
     """Long streets at constant v, links between them at constant u, blocks between those."""
@@ -170,8 +294,9 @@ def _district_plan(layout: Layout, district: District, index: int,
     pitch = 2 * district.lot_depth_m + STREET_M
     rows = np.arange(-reach + rng.uniform(0, pitch), reach, pitch)
     grid = layout.street_pattern == "grid"
-    shared = _links(reach, rng)
-    links = [shared if grid else _links(reach, rng) for _ in rows]
+    shared = _links(reach, _MANNER[layout.settlement].links_m, rng)
+    gaps = _MANNER[layout.settlement].links_m
+    links = [shared if grid else _links(reach, gaps, rng) for _ in rows]
     lines: list[Line] = []
     blocks: list[Block] = []
     for k, v in enumerate(rows):
@@ -187,9 +312,9 @@ def _district_plan(layout: Layout, district: District, index: int,
     return clipped, blocks
 
 
-def _links(reach: float, rng: np.random.Generator) -> F64:
-    gaps = rng.uniform(95, 210, int(2 * reach / 95) + 1)
-    places = -reach + rng.uniform(-90, 0) + np.cumsum(gaps)
+def _links(reach: float, gap_m: tuple[float, float], rng: np.random.Generator) -> F64:
+    gaps = rng.uniform(*gap_m, int(2 * reach / gap_m[0]) + 1)
+    places = -reach + rng.uniform(-gap_m[0], 0) + np.cumsum(gaps)
     return np.asarray(places[places < reach])
 
 
@@ -215,14 +340,3 @@ def _bent(district: District, ends: list[tuple[float, float]]) -> shapely.LineSt
     (u0, v0), (u1, v1) = ends
     count = max(int(math.hypot(u1 - u0, v1 - v0) / _STEP_M), 1) + 1
     return shapely.LineString(district.warp(np.column_stack([np.linspace(u0, u1, count), np.linspace(v0, v1, count)])))
-
-
-def _streets(lines: list[Line], allowed: shapely.Geometry) -> tuple[Street, ...]:
-    """Numbered streets out of the parts of lines on allowed ground."""
-    streets: list[Street] = []
-    for line, width, kind in lines:
-        for part in shapely.get_parts(shapely.intersection(line, allowed)):
-            if isinstance(part, shapely.LineString) and part.length > 0.4:
-                points = tuple((float(x), float(y)) for x, y in part.coords)
-                streets.append(Street(len(streets) + 1, points, float(width), kind))
-    return tuple(streets)

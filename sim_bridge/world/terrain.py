@@ -13,15 +13,20 @@ import shapely
 
 from sim_bridge.spec import Layout
 from sim_bridge.world.model import Grid, Mesh
-from sim_bridge.world.shapes import F64, cap, mesh_of
+from sim_bridge.world.shapes import F64, cap, mesh_of, turn
 
 CELL_M = 5.0
-_BANK_M = 0.8
+_BANK_M = {"sea": 0.5, "river": 0.8, "pond": 0.8, "quay": 2.2}
 """Height of dry ground above the water right at the shore."""
 _PAD_M, _PAD_ROUNDS = 4.0, 2
 """How far a level pad reaches beyond the walls; how often neighbours are evened out."""
-_BED_M = 1.6
-"""Depth of the water away from the shore."""
+_BED_M = {"sea": (6.0, 80.0), "river": (1.6, 4.0), "pond": (1.6, 4.0), "quay": (3.0, 4.0)}
+"""Depth of the water away from the shore, and how far from it (m) it is reached."""
+
+
+def water_kind(layout: Layout) -> str:
+    """none, pond, river, sea, or quay: a walled river. Coastal and riverside places have their water anyway."""
+    return {"coastal": "sea", "riverside": "quay"}.get(layout.settlement, layout.water)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Relief:
     terrain: Grid
     water: tuple[shapely.Polygon, ...]
     level_m: float | None
+    axis: shapely.LineString | None = None
+    """Middle of a river or shore of a sea, running beyond the square: what quays, bridges and beaches follow."""
 
 
 def smooth_noise(size_m: float, cell_m: float, wavelength_m: float, rng: np.random.Generator) -> F64:
@@ -50,16 +57,19 @@ def build_relief(layout: Layout, rng: np.random.Generator) -> Relief:
     broad = smooth_noise((nodes + 1) * CELL_M, CELL_M, max(layout.size_m / 2.2, 60.0), rng)[:nodes, :nodes]
     fine = smooth_noise((nodes + 1) * CELL_M, CELL_M, 70.0, rng)[:nodes, :nodes]
     height = broad + 0.16 * fine
-    water = _water_body(layout, rng)
+    kind = water_kind(layout)
+    water, along = _water_body(layout, kind, rng)
     axis = np.linspace(-half, half, nodes)
     if water is None:
         return Relief(_grid(layout.relief_m * _unit(height), half), (), None)
     points = shapely.points(*np.meshgrid(axis, axis))
+    shapely.prepare([water, water.boundary])
     distance = shapely.distance(points, water)
     rise = _unit(height) * (1 - np.exp(-distance / 90.0)) + 0.35 * np.minimum(distance / half, 1)
-    depth = _BED_M * np.minimum(shapely.distance(points, water.boundary) / 4.0, 1.0)
-    dry = _BANK_M + layout.relief_m * _unit(rise)
-    return Relief(_grid(np.where(distance > 0, dry, -0.4 - depth), half), (water,), 0.0)
+    deepest, reach = _BED_M[kind]
+    depth = deepest * np.minimum(shapely.distance(points, water.boundary) / reach, 1.0)
+    dry = _BANK_M[kind] + layout.relief_m * _unit(rise)
+    return Relief(_grid(np.where(distance > 0, dry, -0.4 - depth), half), (water,), 0.0, along)
 
 
 def _unit(values: F64) -> F64:
@@ -72,28 +82,46 @@ def _grid(height: F64, half_m: float) -> Grid:
     return Grid(height.astype(np.float32), -half_m, -half_m, cell)
 
 
-def _water_body(layout: Layout, rng: np.random.Generator) -> shapely.Polygon | None:
-    """A meandering band across the square, or a lobed pond; None for dry places."""
-    size = layout.size_m
-    if layout.water == "none":
-        return None
-    if layout.water == "pond":
-        angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-        lobes = sum(rng.uniform(0, 0.42) / k * np.sin(k * angle + rng.uniform(0, 6.28)) for k in range(1, 7))
-        radius = size * rng.uniform(0.05, 0.09) * (1 + np.asarray(lobes))
-        centre = rng.uniform(-0.28, 0.28, 2) * size
-        return shapely.Polygon(np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None] + centre)
-    heading, offset = rng.uniform(0, np.pi), rng.uniform(-0.3, 0.3) * size
+def _water_body(layout: Layout, kind: str,
+                rng: np.random.Generator) -> tuple[shapely.Polygon | None, shapely.LineString | None]:
+    """A meandering band across the square, a lobed pond or all beyond a shore, and its axis; None for dry places."""
+    if kind == "none":
+        return None, None
+    if kind == "pond":
+        return _pond(layout.size_m, rng), None
+    axis = _axis(layout.size_m, kind, rng)
+    square = shapely.box(*(np.array([-1, -1, 1, 1]) * layout.size_m / 2))
+    if kind == "sea":
+        ends = np.asarray(axis.coords)
+        outward = turn(ends[-1] - ends[0], -90.0)
+        area: shapely.Geometry = shapely.Polygon([*ends, ends[-1] + outward, ends[0] + outward]).buffer(0)
+    else:
+        half_width = rng.uniform(6, 14) if kind == "river" else layout.size_m * rng.uniform(0.02, 0.035) + 6
+        area = axis.buffer(half_width).simplify(0.5)
+    inside = shapely.get_parts(shapely.intersection(area, square))
+    parts = [part for part in inside if isinstance(part, shapely.Polygon)]
+    return (max(parts, key=lambda part: float(part.area)), axis) if parts else (None, None)
+
+
+def _pond(size: float, rng: np.random.Generator) -> shapely.Polygon:
+    angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    lobes = sum(rng.uniform(0, 0.42) / k * np.sin(k * angle + rng.uniform(0, 6.28)) for k in range(1, 7))
+    radius = size * rng.uniform(0.05, 0.09) * (1 + np.asarray(lobes))
+    centre = rng.uniform(-0.28, 0.28, 2) * size
+    return shapely.Polygon(np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None] + centre)
+
+
+def _axis(size: float, kind: str, rng: np.random.Generator) -> shapely.LineString:
+    """A swinging line across the square: wild rivers swing most, walled ones and shores little."""
+    heading = rng.uniform(0, np.pi) + (np.pi if rng.random() < 0.5 else 0.0)
+    ranges = {"sea": (-0.28, -0.18), "quay": (-0.15, 0.15)}
+    offset = size * rng.uniform(*ranges.get(kind, (-0.3, 0.3)))
+    swing = {"sea": 0.5, "quay": 0.35}.get(kind, 1.0)
     along = np.linspace(-0.9 * size, 0.9 * size, 120)
-    swing = sum(rng.uniform(0.01, 0.05) * size * np.sin(2 * np.pi * along / (size * w) + rng.uniform(0, 6.28))
-                for w in (0.35, 0.6, 1.1))
-    across = offset + np.asarray(swing)
-    line = np.column_stack([along * math.cos(heading) - across * math.sin(heading),
-                            along * math.sin(heading) + across * math.cos(heading)])
-    band = shapely.LineString(line).buffer(rng.uniform(6, 14)).simplify(0.5)
-    inside = shapely.intersection(band, shapely.box(-size / 2, -size / 2, size / 2, size / 2))
-    parts = [part for part in shapely.get_parts(inside) if isinstance(part, shapely.Polygon)]
-    return max(parts, key=lambda part: float(part.area)) if parts else None
+    waves = sum(rng.uniform(0.01, 0.05) * swing * size * np.sin(2 * np.pi * along / (size * w) + rng.uniform(0, 6.28))
+                for w in ((0.35, 0.6, 1.1) if kind == "river" else (0.5, 0.9, 1.6)))
+    across = offset + np.asarray(waves)
+    return shapely.LineString(turn(np.column_stack([along, across]), math.degrees(heading)))
 
 
 def level_pads(terrain: Grid, plans: Sequence[F64]) -> Grid:

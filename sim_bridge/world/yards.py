@@ -6,24 +6,30 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim_bridge.world.homes import Plan
-from sim_bridge.world.model import Mesh
+from sim_bridge.classes import CLASS_ID
+from sim_bridge.world.materials import TABLE
+from sim_bridge.world.model import Grid, Mesh
 from sim_bridge.world.parcels import Parcel
+from sim_bridge.world.plan import Plan
 from sim_bridge.world.shapes import F64, boxes
 
+_OPEN = [k for k, m in enumerate(TABLE) if m.semantic in (CLASS_ID["road"], CLASS_ID["water"])]
+"""Materials of the ground that no fence may cross."""
 _HEIGHT_M, _THICK_M, _PIECE_M, _FRONT_M = 1.8, 0.12, 7.0, 7.0
 
 
-def fence_mesh(parcels: Sequence[Parcel], plans: Sequence[Plan], heights: Callable[[F64, F64], F64],
+def fence_mesh(parcels: Sequence[Parcel], plans: Sequence[Plan], ground: Grid, heights: Callable[[F64, F64], F64],
                rng: np.random.Generator) -> Mesh:
     """Board fences along the back and one side of most lots with a house; neighbours share theirs."""
     pieces = [np.zeros((0, 2, 2))]
-    for index in sorted({plan.parcel for plan in plans if plan.use == "house"}):
-        if rng.random() < 0.8:
+    for index in sorted({plan.parcel for plan in plans if plan.use == "house" and plan.look != "core"}):
+        if rng.random() < 0.8 and len(parcels[index].ring) == 4:
             a, _, c, d = parcels[index].ring
             front = a + (d - a) * min(_FRONT_M / float(np.hypot(*(d - a))), 0.8)
             pieces += [_cut(front, d), _cut(d, c)]
     ends = np.concatenate(pieces)
+    middle = ends.mean(axis=1)
+    ends = ends[~np.isin(ground.at(middle[:, 0], middle[:, 1]), _OPEN)]
     along = ends[:, 1] - ends[:, 0]
     base = np.stack([heights(ends[:, k, 0], ends[:, k, 1]) for k in (0, 1)]).min(axis=0)
     sizes = np.column_stack([np.hypot(along[:, 0], along[:, 1]), np.full(len(ends), _THICK_M)])
