@@ -58,7 +58,7 @@ TABLE: tuple[Material, ...] = (
     _m("field_dry", "bare", (0.325, 0.238, 0.148), 0.38, "soil", 20, 0.13),
     _m("vineyard", "grass", (0.215, 0.182, 0.100), 0.38, "grass", 9, 0.16),
     _m("soil", "bare", (0.235, 0.178, 0.112), 0.32, "soil", 12, 0.15),
-    _m("mulch", "bare", (0.145, 0.105, 0.075), 0.25, "soil", 6, 0.18),
+    _m("mulch", "bare", (0.145, 0.105, 0.075), 0.21, "soil", 6, 0.18),
     _m("gravel", "bare", (0.350, 0.318, 0.252), 0.37, "soil", 7, 0.13),
     _m("sand", "bare", (0.42, 0.35, 0.25), 0.45, "soil", 14, 0.08),
     # water before any hazard
@@ -97,7 +97,7 @@ TABLE: tuple[Material, ...] = (
     _m("chimney", "rubble", (0.33, 0.22, 0.18), 0.36, "noise", 2, 0.08, BURNT),
     _m("burnt_ground", "bare", (0.108, 0.088, 0.058), 0.11, "soil", 10, 0.30, BURNT),
     _m("burnt_lawn", "bare", (0.150, 0.122, 0.078), 0.15, "soil", 9, 0.25, BURNT),
-    _m("crown_burnt", "tree", (0.055, 0.045, 0.033), 0.09, "leaf", 5, 0.35, BURNT),
+    _m("crown_burnt", "tree", (0.055, 0.045, 0.033), 0.07, "leaf", 5, 0.35, BURNT),
     _m("crown_scorched", "tree", (0.130, 0.090, 0.048), 0.20, "leaf", 5, 0.28, BURNT),
     _m("car_burnt", "vehicle", (0.26, 0.24, 0.22), 0.26, "noise", 2, 0.15, BURNT),
     _m("roof_scorched", "building", (0.085, 0.078, 0.072), 0.10, "clutter", 4, 0.30, BURNT, ROOF),
@@ -109,7 +109,7 @@ TABLE: tuple[Material, ...] = (
     _m("field_red", "bare", (0.295, 0.198, 0.122), 0.35, "soil", 16, 0.14),
     _m("field_pale", "bare", (0.410, 0.318, 0.205), 0.44, "soil", 24, 0.10),
     _m("vine_row", "grass", (0.098, 0.118, 0.052), 0.42, "leaf", 4, 0.20),
-    _m("forest_floor", "bare", (0.105, 0.090, 0.058), 0.26, "soil", 7, 0.22),
+    _m("forest_floor", "bare", (0.105, 0.090, 0.058), 0.2, "soil", 7, 0.22),
     _m("grass_gold", "grass", (0.285, 0.215, 0.118), 0.38, "grass", 14, 0.16),
     # crowns by species and season
     _m("crown_light", "tree", (0.058, 0.110, 0.034), 0.45, "leaf", 5, 0.26),
