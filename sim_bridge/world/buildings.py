@@ -216,18 +216,26 @@ def _parapet(building: Building, plan: shapely.Polygon, within: shapely.Polygon,
 
 
 def _tower(building: Building, plan: shapely.Polygon, tone: F64, wall: F64) -> list[Mesh]:
-    """A square tower with a spire over one end of the plan's long axis."""
+    """A square tower with a spire at one end of the plan's long axis, or in its middle; none if it fits nowhere."""
     frame = shapely.get_coordinates(shapely.oriented_envelope(plan))[:4]
     sides = np.roll(frame, -1, axis=0) - frame
     length = np.hypot(sides[:, 0], sides[:, 1])
     k = int(length[:2].argmax())
-    width = float(np.clip(0.5 * length[1 - k], 2.5, 7.5))
-    along = sides[k] / length[k]
-    end = (frame[k] + frame[(k + 3) % 4]) / 2
-    centre = end + along * (0.5 * width + 0.2)
-    yaw, top = float(np.degrees(np.arctan2(along[1], along[0]))), building.ridge_m + 0.9 * width
+    along, width = sides[k] / length[k], float(np.clip(0.5 * length[1 - k], 2.5, 7.5))
+    yaw = float(np.degrees(np.arctan2(along[1], along[0])))
+    ends = (frame[k] + frame[(k + 3) % 4]) / 2, (frame[k] + frame[(k + 3) % 4]) / 2 + sides[k]
+    inwards = along * (0.5 * width + 0.2)
+    square = turn(np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]) * width / 2, yaw)
+    for centre in (ends[0] + inwards, ends[1] - inwards, shapely.get_coordinates(plan.centroid)[0]):
+        if plan.buffer(0.1).contains(shapely.Polygon(square + centre)):
+            return _spire(building, centre, square, yaw, width, tone, wall)
+    return []
+
+
+def _spire(building: Building, centre: F64, square: F64, yaw: float, width: float, tone: F64, wall: F64) -> list[Mesh]:
+    top = building.ridge_m + 0.9 * width
     shaft = box((centre[0], centre[1]), (width, width), yaw, -_BELOW_M, top, building.wall_material, wall, building.id)
-    base = turn(np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2 + 0.15), yaw) + centre
+    base = 1.06 * square + centre
     corners = np.vstack([np.column_stack([base, np.full(4, top)]), [[centre[0], centre[1], top + 1.6 * width]]])
     spire = mesh_of(corners, [[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]], building.roof_material, building.id, tone)
     return [shaft, spire]
