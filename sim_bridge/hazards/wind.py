@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from sim_bridge.hazards import common, stripped
@@ -50,6 +51,7 @@ UPROOTED: Mapping[str, Gusts] = {"conifer": (87, 73, 113), "other": (91, 76, 118
 _RANGE = 2 * 1.6449
 _PATCH_M = 150.0
 _GUSTINESS = 0.05
+_BATCH, _STOREY_M = 64, 100.0
 
 
 def blow(world: World, wind: Wind, crowns: Sequence[str]) -> Aftermath:
@@ -63,10 +65,10 @@ def blow(world: World, wind: Wind, crowns: Sequence[str]) -> Aftermath:
     fallen = _fallen(world, gust)
     kept = common.select(world.before, ~np.isin(world.before.instance, np.fromiter(torn, np.int64)))
     damage = tuple(_damage(b, state, gust) for b, state in zip(world.buildings, states, strict=True))
-    after = Mesh.concatenate([_without(kept, world, fallen, crowns), *torn.values(),
-                              *(_lying(world, tree, crown, downwind) for tree, crown, down
-                                in zip(world.trees, crowns, fallen, strict=True) if down)])
-    trunks = [_trunk(tree, downwind) for tree, down in zip(world.trees, fallen, strict=True) if down]
+    down = [k for k, lies in enumerate(fallen) if lies]
+    lying = _lying(world, [world.trees[k] for k in down], [crowns[k] for k in down], downwind)
+    after = Mesh.concatenate([_without(kept, world, fallen, crowns), *torn.values(), lying])
+    trunks = [_trunk(world.trees[k], downwind) for k in down]
     return Aftermath(asdict(wind), after, world.ground, damage, {"gust_ms": gust}, blocked(world, trunks))
 
 
@@ -133,22 +135,35 @@ def _without(mesh: Mesh, world: World, fallen: Sequence[bool], crowns: Sequence[
     return Mesh.concatenate([common.select(mesh, ~common.of_plants(mesh)), standing])
 
 
-def _lying(world: World, tree: Tree, crown: str, downwind: F64) -> Mesh:
-    """A tree on its side: its own mesh, turned over its foot towards where the wind went."""
-    mesh = trees_mesh([tree], [crown])
-    luck = float(hash_unit(world.seed & 0xFFFFFF, 63, tree.x, tree.y))
-    angle, tilt = math.atan2(downwind[1], downwind[0]) + 0.5 * (luck - 0.5), math.radians(86)
-    along = np.array([math.cos(angle), math.sin(angle)])
-    foot = np.array([tree.x, tree.y])
-    flat, up = mesh.vertices[:, :2].astype(np.float64) - foot, mesh.vertices[:, 2].astype(np.float64) - tree.base_m
-    ahead, beside = flat @ along, flat @ np.array([-along[1], along[0]])
+def _lying(world: World, trees: Sequence[Tree], crowns: Sequence[str], downwind: F64) -> Mesh:
+    """Trees on their sides: their own meshes, turned over their feet towards where the wind went."""
+    parts = []
+    for first in range(0, len(trees), _BATCH):
+        batch = trees[first:first + _BATCH]
+        # a mesh does not say which tree a vertex is of: each is built on a storey of its own
+        lifted = [replace(tree, base_m=_STOREY_M * k) for k, tree in enumerate(batch)]
+        mesh = trees_mesh(lifted, crowns[first:first + _BATCH])
+        up = mesh.vertices[:, 2].astype(np.float64) + _STOREY_M / 4
+        own = np.clip((up // _STOREY_M).astype(np.int64), 0, len(batch) - 1)
+        up -= _STOREY_M * (own + 0.25)
+        table = np.array([[t.x, t.y, t.crown_radius_m] for t in batch])
+        vertices = _laid(world, mesh.vertices[:, :2].astype(np.float64), up, table[own], downwind)
+        parts.append(Mesh(vertices, mesh.faces, mesh.material, mesh.instance, mesh.tint))
+    return Mesh.concatenate(parts)
+
+
+def _laid(world: World, places: F64, up: F64, trees: F64, downwind: F64) -> npt.NDArray[np.float32]:
+    """Vertices (N, 3) of trees that lie: from places (N, 2), heights over the foot (N,), foot and crown (N, 3)."""
+    foot, crown = trees[:, :2], trees[:, 2]
+    turned = 0.5 * (hash_unit(world.seed & 0xFFFFFF, 63, foot[:, 0], foot[:, 1]) - 0.5)
+    angle = math.atan2(downwind[1], downwind[0]) + turned
+    along = np.column_stack([np.cos(angle), np.sin(angle)])
+    across = np.column_stack([-along[:, 1], along[:, 0]])
+    ahead, beside = ((places - foot) * along).sum(axis=1), ((places - foot) * across).sum(axis=1)
+    points = foot + np.maximum(up, 0)[:, None] * along + 0.85 * beside[:, None] * across
     # a crown is crushed under its own weight
-    over = math.cos(tilt) * ahead + math.sin(tilt) * np.maximum(up, 0)
-    high = 0.35 * (0.8 * tree.crown_radius_m - math.sin(tilt) * ahead) + 0.3
-    ground = world.height_at(foot[0] + over * along[0], foot[1] + over * along[1])
-    points = foot + over[:, None] * along + 0.85 * beside[:, None] * np.array([-along[1], along[0]])
-    vertices = np.column_stack([points, ground + np.maximum(high, 0.05)]).astype(np.float32)
-    return Mesh(vertices, mesh.faces, mesh.material, mesh.instance, mesh.tint)
+    high = np.maximum(0.35 * (0.8 * crown - ahead) + 0.3, 0.05)
+    return np.column_stack([points, world.height_at(points[:, 0], points[:, 1]) + high]).astype(np.float32)
 
 
 def _trunk(tree: Tree, downwind: F64) -> shapely.Geometry:
