@@ -64,9 +64,9 @@ def swept_roof(plan: shapely.Polygon, rise_m: float, overhang_m: float, kind: st
 
 def _facets(swept: Swept, height: Callable[[F64], F64]) -> tuple[Facet, ...]:
     facets = []
-    for band in swept.bands:
-        ring = np.column_stack([band.corners[:, :2], height(band.corners[:, 2])])
-        facets.append(Facet(ring, band.direction - np.pi / 2))
+    for face in swept.faces:
+        ring = np.column_stack([face.ring[:, :2], height(face.ring[:, 2])])
+        facets.append(Facet(ring, face.direction - np.pi / 2))
     for polygon, depth in swept.caps:
         for corners in cap_corners(polygon):
             facets.append(Facet(np.column_stack([corners, np.full(3, float(height(np.array(depth))))]), None))

@@ -104,9 +104,9 @@ def test_every_plan_is_covered_for_every_use(ring: list[tuple[float, float]], us
 def test_swept_planes_tile_the_plan(ring: list[tuple[float, float]]) -> None:
     plan = shapely.Polygon(ring)
     swept = sweep(plan)
-    bands = sum(shapely.Polygon(band.corners[:, :2]).area for band in swept.bands)
+    sloping = sum(shapely.Polygon(face.ring[:, :2]).area for face in swept.faces)
     level = sum(polygon.area for polygon, _ in swept.caps)
-    assert bands + level == pytest.approx(plan.area, rel=1e-3)
+    assert sloping + level == pytest.approx(plan.area, rel=1e-3)
     assert level < 0.02 * plan.area + 0.05
     # a front never outruns the distance to the walls, and keeps up with it unless a corner points inwards
     radius = shapely.maximum_inscribed_circle(plan, tolerance=0.01).length
@@ -117,9 +117,9 @@ def test_swept_planes_tile_the_plan(ring: list[tuple[float, float]]) -> None:
 
 def test_skeleton_of_a_rectangle_is_the_textbook_hip() -> None:
     swept = sweep(shapely.box(0, 0, 10, 6))
-    assert swept.depth_m == pytest.approx(3.0) and len(swept.bands) == 4 and not swept.caps
-    ends = np.concatenate([band.corners[2:, :2] for band in swept.bands])
-    assert {(round(x, 3), round(y, 3)) for x, y in ends} == {(3.0, 3.0), (7.0, 3.0)}
+    assert swept.depth_m == pytest.approx(3.0) and len(swept.faces) == 4 and not swept.caps
+    tops = np.concatenate([face.ring[face.ring[:, 2] > 0.01, :2] for face in swept.faces])
+    assert {(round(x, 3), round(y, 3)) for x, y in tops} == {(3.0, 3.0), (7.0, 3.0)}
 
 
 @pytest.mark.parametrize("roof", ["gable", "hip", "mansard", "flat"])
