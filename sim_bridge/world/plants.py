@@ -116,7 +116,8 @@ _LOBE, _LOBE_FACES = _lobe()
 
 
 def _lobed(table: F64, material: npt.NDArray[np.uint16], habit: _Habit, lobes: int) -> Mesh:
-    """Crowns of `lobes` lobes each; table (N, 5): x, y, base, height, radius."""
+    """Crowns of `lobes` lobes each; table (N, 5): x, y, base, height, radius. Those that are clear of nothing reach
+    down to the ground."""
     x, y, base, height, radius = (column[:, None] for column in table.T)
     k = np.arange(lobes)
     one = lobes == 1
@@ -136,6 +137,8 @@ def _lobed(table: F64, material: npt.NDArray[np.uint16], habit: _Habit, lobes: i
     px = (x + radius * out * np.cos(angle))[..., None] + reach * (_LOBE[:, 0] * cos - _LOBE[:, 1] * sin)
     py = (y + radius * out * np.sin(angle))[..., None] + reach * (_LOBE[:, 0] * sin + _LOBE[:, 1] * cos)
     pz = middle[..., None] + (half * habit.tall)[..., None] * _LOBE[:, 2] * (0.9 + 0.1 * shape)
+    if habit.clear == 0:
+        pz[..., 6:] = base[..., None] - 0.1
     vertices = np.stack([px, py, pz], -1)
     tones = _tones(table, lobes) * (0.86 + 0.22 * level[..., None])
     faces = len(_LOBE_FACES)
