@@ -20,7 +20,7 @@ from sim_bridge.world.places.relief import Land, land_of, water_surfaces
 from sim_bridge.world.places.sources import check_sources
 from sim_bridge.world.places.survey import F64, Footprint, Survey, Way
 from sim_bridge.world.plants import trees_mesh
-from sim_bridge.world.shapes import cap, prism_walls
+from sim_bridge.world.shapes import cap, mesh_of, prism_walls
 from sim_bridge.world.species import crown_material
 from sim_bridge.world.terrain import terrain_mesh
 from sim_bridge.world.traffic import present, with_traffic
@@ -73,7 +73,8 @@ def world_of(spec: SceneSpec, survey: Survey) -> World:
         static=Mesh.concatenate([terrain_mesh(land.terrain), water_surfaces(water, land),
                                  *_decks(survey.ways, water, heights)]),
         before=Mesh.concatenate([*_standing(survey.footprints, buildings), trees_mesh(trees, crowns),
-                                 vehicles_mesh(present(vehicles, "before")), survey.things]),
+                                 vehicles_mesh(present(vehicles, "before")),
+                                 _lowered(survey.things, land.datum_m, layout.size_m)]),
         scene=_record(spec, land, buildings, trees, survey),
         source_grades={b.id: f.grade for b, f in zip(buildings, survey.footprints, strict=True) if f.grade},
     )
@@ -129,6 +130,14 @@ def _standing(footprints: Sequence[Footprint], buildings: Sequence[Building]) ->
             lifted = own.vertices + np.array([0, 0, building.base_m], np.float32)
             meshes.append(replace(own, vertices=lifted, instance=np.full(len(own.faces), building.id, np.uint32)))
     return meshes
+
+
+def _lowered(things: Mesh, datum_m: float, size_m: float) -> Mesh:
+    """A source's other geometry in the world's heights, without what lies beyond the square."""
+    corners = things.vertices[things.faces]
+    inside = np.abs(corners[:, :, :2]).max(axis=(1, 2), initial=0) < size_m / 2
+    kept = corners[inside] - np.array([0, 0, datum_m], np.float32)
+    return mesh_of(kept.reshape(-1, 3), np.arange(3 * len(kept)), things.material[inside])
 
 
 def _streets(survey: Survey, water: Sequence[shapely.Polygon]) -> tuple[Street, ...]:

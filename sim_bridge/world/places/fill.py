@@ -129,7 +129,9 @@ def _near_storeys(told: F64, setting: Setting) -> F64:
 
 def _usual_storeys(use: str, setting: Setting, k: int) -> float:
     if use == "apartments":
-        return float(np.clip(2.2 + 9 * (setting.built[k] - 0.12), 2.2, 5.0))
+        # small plots carry few storeys however dense the place: mountain villages are no cities
+        most = 2.0 + setting.area_m2[k] / 160
+        return float(min(np.clip(2.2 + 9 * (setting.built[k] - 0.12), 2.2, 5.0), most))
     if use == "commercial":
         return float(np.clip(1.2 + 8 * (setting.built[k] - 0.12), 1.2, 4.5))
     return 1.7 if use == "house" else 1.0

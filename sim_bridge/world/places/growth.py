@@ -23,7 +23,7 @@ from sim_bridge.world.species import SPECIES, Climate
 Heights = Callable[[F64, F64], F64]
 
 _SPACING_M = 4.6
-_RATE = {"wood": 0.30, "scrub": 0.4, "park": 0.16, "lawn": 0.06, "garden": 0.16, "open": 0.035, "court": 0.07,
+_RATE = {"wood": 0.36, "scrub": 0.4, "park": 0.16, "lawn": 0.06, "garden": 0.16, "open": 0.035, "court": 0.07,
          "meadow": 0.015, "orchard": 0.5, "bed": 0.2, "allotment": 0.12, "vineyard": 0.02, "bare": 0.02, "rock": 0.02}
 """Trees per lattice place at layout.tree_density 0.5."""
 _WILD = ("wood", "scrub", "orchard")

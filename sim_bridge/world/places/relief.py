@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import scipy.interpolate
+import scipy.spatial
 import shapely
 
 from sim_bridge.spec import Layout
@@ -17,17 +18,16 @@ from sim_bridge.world.shapes import cap
 from sim_bridge.world.terrain import CELL_M, level_pads, smooth_noise
 
 _BANK_M, _BED_M = 0.8, 1.8
-_KNOWN = 3
-"""Fewest known heights that make a surface."""
 
 
 @dataclass(frozen=True)
 class Land:
-    """Terrain nodes (`World.terrain`), z of each body of water, and whether the heights are guessed."""
+    """Terrain nodes (`World.terrain`), z of each body of water, whether heights are guessed, height of z 0."""
 
     terrain: Grid
     levels_m: tuple[float, ...]
     guessed: bool
+    datum_m: float
 
 
 def land_of(survey: Survey, water: Sequence[shapely.Polygon], layout: Layout, rng: np.random.Generator) -> Land:
@@ -35,15 +35,17 @@ def land_of(survey: Survey, water: Sequence[shapely.Polygon], layout: Layout, rn
     nodes = round(layout.size_m / CELL_M) + 1
     axis = np.linspace(-layout.size_m / 2, layout.size_m / 2, nodes)
     x, y = np.meshgrid(axis, axis)
-    known = len(survey.heights) >= _KNOWN
+    known = len(survey.heights) > 0
     height = _interpolated(survey.heights, x, y) if known else _noise(layout, water, x, y, rng)
+    datum = float(height.min()) if known else 0.0
+    height = height - datum
     levels = []
     for body in water:
         level, height = _sunk(body, height, x, y, known)
         levels.append(level)
     terrain = Grid(height.astype(np.float32), -layout.size_m / 2, -layout.size_m / 2, layout.size_m / (nodes - 1))
     rings = [np.asarray(f.polygon.exterior.coords)[:-1] for f in survey.footprints]
-    return Land(level_pads(terrain, rings), tuple(levels), not known)
+    return Land(level_pads(terrain, rings), tuple(levels), not known, datum)
 
 
 def water_surfaces(water: Sequence[shapely.Polygon], land: Land) -> Mesh:
@@ -64,11 +66,13 @@ def _noise(layout: Layout, water: Sequence[shapely.Polygon], x: F64, y: F64, rng
 
 
 def _interpolated(points: F64, x: F64, y: F64) -> F64:
-    """Heights above the lowest, linear between known points, the nearest one's beyond them, smoothed over 15 m."""
-    linear = scipy.interpolate.griddata(points[:, :2], points[:, 2], (x, y), method="linear")
+    """Heights linear between known points, the nearest one's beyond them, smoothed over 15 m."""
     nearest = scipy.interpolate.griddata(points[:, :2], points[:, 2], (x, y), method="nearest")
-    height = cv2.GaussianBlur(np.where(np.isnan(linear), nearest, linear), (0, 0), 15.0 / CELL_M)
-    return np.asarray(height - height.min())
+    try:
+        linear = scipy.interpolate.griddata(points[:, :2], points[:, 2], (x, y), method="linear")
+    except scipy.spatial.QhullError:                                    # fewer than three points, or all on a line
+        linear = nearest
+    return np.asarray(cv2.GaussianBlur(np.where(np.isnan(linear), nearest, linear), (0, 0), 15.0 / CELL_M))
 
 
 def _sunk(body: shapely.Polygon, height: F64, x: F64, y: F64, known: bool) -> tuple[float, F64]:

@@ -104,18 +104,23 @@ def projector(origin: Geodetic) -> Callable[[F64], F64]:
 
 
 def middle(lonlat: F64, size_m: float) -> Geodetic:
-    """Centre of the buildings (N, 2) longitude, latitude: from their median to the mean of those within the square,
-    until it rests (mean shift), so that it is never the empty land between two towns."""
-    start = np.asarray(lonlat[np.argmin(np.hypot(*(lonlat - np.median(lonlat, axis=0)).T))])
+    """Centre of the buildings (N, 2) longitude, latitude: the one nearest to where they crowd (`concentration`)."""
+    start = np.median(lonlat, axis=0)
     xy = projector(Geodetic(float(start[1]), float(start[0])))(lonlat)
-    centre = np.zeros(2)
-    for _ in range(_SHIFTS):
-        near = xy[np.abs(xy - centre).max(axis=1) < size_m / 2]
-        if np.hypot(*(near.mean(axis=0) - centre)) < 1:
-            break
-        centre = near.mean(axis=0)
-    lon, lat = lonlat[np.argmin(np.hypot(*(xy - centre).T))]
+    lon, lat = lonlat[np.argmin(np.hypot(*(xy - concentration(xy, size_m)).T))]
     return Geodetic(round(float(lat), 6), round(float(lon), 6))
+
+
+def concentration(xy: F64, size_m: float) -> F64:
+    """Where points (N, 2) m crowd: from the one nearest to their median to the mean of those within the square about
+    it, until it rests (mean shift), so that it is never the empty land between two towns."""
+    centre = np.asarray(xy[np.argmin(np.hypot(*(xy - np.median(xy, axis=0)).T))])
+    for _ in range(_SHIFTS):
+        following = xy[np.abs(xy - centre).max(axis=1) < size_m / 2].mean(axis=0)
+        if np.hypot(*(following - centre)) < 1:
+            break
+        centre = following
+    return centre
 
 
 def polygons_of(geometry: shapely.Geometry) -> list[shapely.Polygon]:
