@@ -31,6 +31,7 @@ _PAVED = {
     "industry": (("yard", "concrete", "asphalt_worn"), 0.35, 0.3),
     "logistics": (("concrete", "yard", "asphalt_worn"), 0.3, 0.15),
     "tanks": (("gravel", "yard", "soil"), 0.3, 0.2),
+    "depot": (("yard", "gravel", "soil"), 0.45, 0.3),
     "warehouse": (("yard", "flagstone", "gravel"), 0.3, 0.1),
     "plaza": (("flagstone", "cobble", "concrete"), 0.12, 0.05),
     "quay": (("flagstone", "concrete", "yard"), 0.15, 0.1),

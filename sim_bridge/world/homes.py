@@ -91,8 +91,8 @@ def _apart(plans: list[Plan]) -> list[Plan]:
 def _cut_back(polygon: shapely.Polygon, others: list[shapely.Polygon]) -> shapely.Polygon | None:
     """The polygon without the others and a hand's breadth round them; None if too little is left to live in."""
     taken = shapely.union_all([other.buffer(0.05, join_style="mitre") for other in others])
-    left = shapely.difference(polygon, taken).buffer(-0.8, join_style="mitre").buffer(0.8, join_style="mitre")
-    left = shapely.orient_polygons(shapely.difference(left, taken))
+    open_ground = shapely.difference(polygon, taken).buffer(-0.8, join_style="mitre").buffer(0.8, join_style="mitre")
+    left = shapely.orient_polygons(shapely.difference(open_ground, taken))
     if not isinstance(left, shapely.Polygon) or left.interiors or left.area < max(30.0, 0.45 * polygon.area):
         return None
     return left
@@ -127,7 +127,7 @@ def _house(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator)
     ring = wing_ring(w, d, rng) + np.array([x, min(setback, max(depth - d - 3, 2.5))])
     flat, hip = rng.random() < layout.flat_roof_share, rng.random() < layout.hip_roof_share
     storeys = int(rng.choice([1, 2], p=_storeys(layout, parcel.era)))
-    look = "country" if layout.settlement == "village" else "plain"
+    look = "country" if layout.settlement in ("village", "coastal") else "plain"
     roof = "flat" if flat else "hip" if hip else "gable"
     plans = [Plan(placed(parcel, corner, ring), index, "house", roof, storeys, parcel.yaw_deg, parcel.era, look=look)]
     sheds = int(rng.choice(3, p=_SHEDS[parcel.era]))
@@ -145,7 +145,7 @@ def _house_area(layout: Layout, parcel: Parcel, rng: np.random.Generator) -> flo
 def _storeys(layout: Layout, era: str) -> tuple[float, float]:
     if layout.settlement in ("town", "coastal", "riverside", "village"):
         return 0.4, 0.6
-    return {"old": (0.85, 0.15), "mid": (0.7, 0.3), "new": (0.35, 0.65)}[era]     # type: ignore[return-value]
+    return {"old": (0.85, 0.15), "mid": (0.7, 0.3), "new": (0.35, 0.65)}[era]
 
 
 def _mobile_home(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generator) -> list[Plan]:

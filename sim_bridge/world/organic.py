@@ -54,15 +54,16 @@ def frontage_lots(block: shapely.Polygon, corridor: shapely.Geometry, width_m: t
     Rows of two sides do not overlap at their corner; where a block is too thin for lots on both of its sides they do,
     see `clear_of_earlier`. share: of the block's thickness that a lot may take.
     """
-    ring = np.asarray(shapely.orient_polygons(block.simplify(1.2)).exterior.coords)[:-1]
+    ring = _corners(block.simplify(1.2))
     depth = min(depth_m, share * thickness(block))
     if depth < _THIN_M * 0.75 or len(ring) < 3:
         return []
     sides = np.roll(ring, -1, axis=0) - ring
     length = np.hypot(sides[:, 0], sides[:, 1])
-    starts = _corner_gaps(sides / length[:, None], depth)
     middles = ring + sides / 2
     served = shapely.distance(shapely.points(middles), corridor) < 3.0
+    rows = served & (length > width_m[0])
+    starts = np.where(np.roll(rows, 1), _corner_gaps(sides / length[:, None], depth), 0.0)
     lots: list[F64] = []
     for k in np.flatnonzero(served & (length - starts > width_m[0])):
         unit = sides[k] / length[k]
@@ -73,9 +74,15 @@ def frontage_lots(block: shapely.Polygon, corridor: shapely.Geometry, width_m: t
     return lots
 
 
+def _corners(block: shapely.Geometry) -> F64:
+    """Outer corners, counter-clockwise."""
+    ring = shapely.get_exterior_ring(shapely.orient_polygons(block))
+    return np.asarray(shapely.get_coordinates(ring)[:-1])
+
+
 def clear_of_earlier(lots: list[F64], share: float = 0.3) -> list[int]:
     """Indices of lots that have at most `share` of their own area in common with each lot kept before them."""
-    polygons = shapely.polygons(np.array(lots)) if lots else np.zeros(0, object)
+    polygons = np.array([shapely.Polygon(lot) for lot in lots], dtype=object)
     first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     pairs = (first > second)
     first, second = first[pairs], second[pairs]

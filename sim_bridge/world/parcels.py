@@ -22,9 +22,10 @@ LAND_USE_OF = {
     "house": "residential", "mobile": "residential", "townhouse": "residential", "court": "residential",
     "apartments": "residential", "commercial": "commercial", "shops": "commercial", "palace": "commercial",
     "hotel": "commercial", "industry": "industrial", "logistics": "industrial", "tanks": "industrial",
-    "warehouse": "industrial", "farm": "agriculture", "nursery": "agriculture", "orchard": "agriculture",
-    "vineyard": "agriculture", "garden": "agriculture", "church": "public", "plaza": "public", "beach": "public",
-    "quay": "public", "camp": "park", "park": "park", "vacant": "vacant", "wood": "forest",
+    "warehouse": "industrial", "depot": "industrial", "farm": "agriculture", "nursery": "agriculture",
+    "orchard": "agriculture", "vineyard": "agriculture", "garden": "agriculture", "church": "public",
+    "plaza": "public", "beach": "public", "quay": "public", "camp": "park", "park": "park",
+    "vacant": "vacant", "wood": "forest",
 }
 """Land use (a name of `classes.LAND_USE`) of each use of a parcel; every kind of countryside not named is field."""
 
@@ -186,10 +187,11 @@ def _cell(layout: Layout, cell: shapely.Polygon, network: Network,
         return "court", lots(size, depth, {"palace": 1.0} if wide else {"townhouse": 0.62, "shops": 0.38})
     if settlement == "village":
         inner = str(rng.choice(["orchard", "meadow", "garden"], p=[0.3, 0.35, 0.35]))
-        return inner, lots((14.0, 26.0), rng.uniform(22, 38), {"house": 0.84, "farm": 0.16})
+        return inner, lots((13.0, 23.0), rng.uniform(19, 30), {"house": 0.86, "farm": 0.14})
     if settlement == "industrial":
         theme = {"industry": 0.66, "logistics": 0.19, "tanks": 0.07, "commercial": 0.08}
-        return "vacant", lots((45.0, 100.0), rng.uniform(60, 110), theme, 0.49 if thickness(cell) > 105 else 0.97)
+        inner = "depot" if rng.random() < 0.55 else "vacant"
+        return inner, lots((40.0, 95.0), rng.uniform(60, 110), theme, 0.49 if thickness(cell) > 105 else 0.97)
     if rng.random() < (0.12 if layout.settlement == "suburb" else 0.28):
         return "vacant", lots((40.0, 70.0), 42.0, {"commercial": 0.4, "apartments": 0.45, "park": 0.15})
     width = rng.uniform(12.5, 17)
@@ -235,14 +237,14 @@ def _farmsteads(layout: Layout, network: Network, rng: np.random.Generator) -> l
     for street in network.streets:
         line = shapely.LineString(street.line)
         share = layout.density * (0.85 if street.kind == "primary" else 0.4)
-        share *= 1.0 if layout.settlement == "rural" else 0.3 if street.kind in ("primary", "track") else 0.0
+        share *= 1.0 if layout.settlement == "rural" else 0.45 if street.kind in ("primary", "track") else 0.0
         for start in np.arange(5.0, line.length - 60, rng.uniform(48, 70)):
             for side in (-1, 1):
                 ring = _roadside(line, float(start), float(rng.uniform(30, 46)), side, street.width_m / 2 + 2,
                                  float(rng.uniform(40, 70)))
                 if rng.random() < share:
                     lots.append(_lot(ring, "nursery" if rng.random() < 0.06 else "farm"))
-    open_land = shapely.union_all([network.open_land.buffer(2)])
+    open_land = shapely.buffer(network.open_land, 2)
     lots = [lot for lot in lots if not shapely.intersects(lot.polygon, network.corridor)
             and shapely.contains(open_land, shapely.Point(lot.ring.mean(axis=0)))]
     return [lots[k] for k in clear_of_earlier([lot.ring for lot in lots], 0.0)]

@@ -39,29 +39,29 @@ def park_vehicles(layout: Layout, network: Network, parcels: Sequence[Parcel], p
                   ground: Grid, heights: Heights, rng: np.random.Generator) -> tuple[Vehicle, ...]:
     """All vehicles on land: tents on soft ground, trains on rails, the rest on pavement; none inside a building."""
     places = [*_kerbs(layout, network, rng), *_driveways(parcels, plans, rng), *_lots(parcels, rng),
-              *_works(parcels, rng), *_trains(network, rng), *_stalls(parcels, rng), *_camps(parcels, rng)]
+              *_works(parcels, rng), *_trains(network, rng), *_stalls(parcels, rng), *_depots(parcels, rng),
+              *_camps(parcels, rng)]
     table = np.array([place[:3] for place in places]).reshape(-1, 3)
     kinds = np.array([place[3] for place in places], dtype="U9")
     half = layout.size_m / 2 - 3
-    walls = shapely.buffer(shapely.union_all([shapely.Polygon(p.ring) for p in plans]), 1.4)
-    shapely.prepare(walls)
     below = ground.at(table[:, 0], table[:, 1])
     allowed = np.where(kinds == "tent", np.isin(below, [*_SOFT, INDEX["flagstone"], INDEX["cobble"]]),
                        np.where(kinds == "wagon", below == INDEX["ballast"], np.isin(below, _PAVED)))
     keep = np.all(np.abs(table[:, :2]) < half, axis=1) & allowed
-    keep &= ~shapely.intersects_xy(walls, table[:, 0], table[:, 1])
-    keep &= ~_crowded(table, keep)
+    points = np.array([shapely.Point(x, y) for x, y in table[:, :2]], dtype=object)
+    walls = np.array([shapely.Polygon(p.ring) for p in plans], dtype=object)
+    keep[np.unique(shapely.STRtree(walls).query(points, predicate="dwithin", distance=1.4)[0])] = False
+    keep &= ~_crowded(points, keep)
     table, kinds = table[keep], kinds[keep]
     base = heights(table[:, 0], table[:, 1])
     return tuple(_vehicle(float(x), float(y), float(z), float(yaw), str(kind), rng)
                  for (x, y, yaw), z, kind in zip(table, base, kinds, strict=True))
 
 
-def _crowded(table: F64, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _crowded(points: npt.NDArray[np.object_], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Places within 2 m of an earlier one that is kept: two sources may name one spot."""
-    points = shapely.points(table[:, :2])
     first, second = shapely.STRtree(points).query(points, predicate="dwithin", distance=2.0)
-    late = np.zeros(len(table), bool)
+    late = np.zeros(len(points), bool)
     late[first[(first > second) & kept[first] & kept[second]]] = True
     return late
 
@@ -206,6 +206,24 @@ def _stalls(parcels: Sequence[Parcel], rng: np.random.Generator) -> list[Place]:
                 point = turn(np.array([x, y]), parcel.yaw_deg)
                 if rng.random() < 0.55 and shapely.contains_xy(inside, *point):
                     places.append((float(point[0]), float(point[1]), parcel.yaw_deg, "tent"))
+    return places
+
+
+def _depots(parcels: Sequence[Parcel], rng: np.random.Generator) -> list[Place]:
+    """Containers and trucks in loose rows on open yards."""
+    places = list[Place]()
+    for parcel in parcels:
+        inside = parcel.polygon.buffer(-5)
+        if parcel.use != "depot" or inside.is_empty:
+            continue
+        local = turn(shapely.get_coordinates(inside), -parcel.yaw_deg)
+        (x0, y0), (x1, y1) = local.min(axis=0), local.max(axis=0)
+        for y in np.arange(y0, y1, rng.uniform(9, 18)):
+            kind = str(rng.choice(["container", "long", "truck"]))
+            for x in np.arange(x0, x1, _SIZE_M[kind][1] + 0.4):
+                point = turn(np.array([x, y]), parcel.yaw_deg)
+                if rng.random() < 0.3 and shapely.contains_xy(inside, *point):
+                    places.append((float(point[0]), float(point[1]), parcel.yaw_deg + 90, kind))
     return places
 
 

@@ -39,19 +39,25 @@ class Pier:
     top_m: float
 
 
+def parallel(line: shapely.LineString, offset_m: float) -> shapely.LineString:
+    """The line shifted to its left by `offset_m`; where that falls into pieces, the longest."""
+    parts = shapely.get_parts(shapely.set_precision(shapely.offset_curve(line, offset_m), 0.01))
+    return max((part for part in parts if isinstance(part, shapely.LineString)), key=lambda part: float(part.length))
+
+
 def shore_streets(layout: Layout, relief: Relief, rng: np.random.Generator) -> tuple[list[Line], list[Line]]:
     """Promenade or quays along the water; roads down to the sea or over the river."""
     kind = water_kind(layout)
     if relief.axis is None or (kind == "sea" and layout.settlement != "coastal"):
         return [], []
     if kind == "sea":
-        promenade: Line = (shapely.offset_curve(relief.axis, BEACH_M + 5), 11.0, "primary")
+        promenade: Line = (parallel(relief.axis, BEACH_M + 5), 11.0, "primary")
         return [promenade], _roads_to(layout, relief.axis, (BEACH_M + 5, layout.size_m), rng)
     across = _roads_to(layout, relief.axis, (-layout.size_m, layout.size_m), rng)
     if kind == "river":
         return [], across[:1]
     width = half_width_m(relief)
-    return [(shapely.offset_curve(relief.axis, side * (width + QUAY_M)), 8.5, "residential")
+    return [(parallel(relief.axis, side * (width + QUAY_M)), 8.5, "residential")
             for side in (-1, 1)], across
 
 
@@ -64,7 +70,7 @@ def shore_lanes(layout: Layout, relief: Relief, depth_m: float, rng: np.random.G
     lines: list[Line] = []
     for side in (1, -1) if kind == "quay" else (1,):
         for near, far in zip([first, *rows[:-1]], rows, strict=True):
-            back = shapely.set_precision(shapely.offset_curve(relief.axis, side * float(far)), 0.01)
+            back = parallel(relief.axis, side * float(far))
             lines.append((back, float(rng.uniform(6.5, 9)), "residential"))
             places = np.cumsum(rng.uniform(70, 140, int(relief.axis.length / 100)))
             for s in places[places < relief.axis.length - 5]:
@@ -85,8 +91,7 @@ def _roads_to(layout: Layout, axis: shapely.LineString, reach: tuple[float, floa
               rng: np.random.Generator) -> list[Line]:
     """Roads at right angles to the axis, the first near the middle of the square, spaced like blocks."""
     half = layout.size_m / 2
-    inside = shapely.intersection(axis, shapely.box(-half, -half, half, half))
-    middle = axis.project(shapely.Point(0, 0) if inside.is_empty else inside.centroid)
+    middle = axis.project(shapely.Point(0, 0))
     spacing = rng.uniform(150, 210)
     roads: list[Line] = []
     for s in middle + rng.uniform(-30, 30) + spacing * np.array([0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5]):
@@ -106,7 +111,7 @@ def over_water(streets: Sequence[tuple[shapely.Geometry, float, str]], water: sh
     dry = shapely.difference(square, shapely.buffer(water, 3.0))
     for line, width, kind in streets:
         done += _pieces(shapely.intersection(line, dry), float(width), kind, False, 0.4)
-        if kind in ("primary", "rail") and not water.is_empty:
+        if kind in ("primary", "rail") and not shapely.is_empty(water):
             wet = _pieces(shapely.intersection(line, shapely.buffer(water, 3.05)), float(width), kind, True, 4.0)
             done += [piece for piece in wet if _spans(piece, water, square)]
     return tuple(replace(street, id=k + 1) for k, street in enumerate(done))
@@ -174,7 +179,7 @@ def _along_quays(relief: Relief, rng: np.random.Generator) -> list[F64]:
     assert relief.axis is not None
     width, rows = half_width_m(relief), []
     for side in (-1, 1):
-        line = shapely.offset_curve(relief.axis, side * (width - 0.4))
+        line = parallel(relief.axis, side * (width - 0.4))
         s = np.cumsum(rng.uniform(14, 60, max(int(line.length / 37), 1)))
         lengths = np.where(rng.random(len(s)) < 0.3, rng.uniform(20, 30, len(s)), rng.uniform(7, 13, len(s)))
         rows.append(_alongside(line, s[s < line.length - 2], -side * 1.0, lengths[s < line.length - 2], False, -side))
@@ -214,7 +219,7 @@ def _bridge(street: Street, heights: Heights, level: float) -> Mesh:
     rail = street.kind == "rail"
     parts = [_slab(line, street.width_m + 1.6, top, _DECK_M, "ballast" if rail else "asphalt", "concrete")]
     for side in (-1, 1):
-        edge = shapely.get_coordinates(shapely.offset_curve(line, side * (street.width_m / 2 + 0.6)))
+        edge = shapely.get_coordinates(parallel(line, side * (street.width_m / 2 + 0.6)))
         z = np.interp(np.linspace(0, 1, len(edge)), s, top)
         parts.append(_parapet(edge, z))
     return Mesh.concatenate(parts)

@@ -53,7 +53,7 @@ _MANNER = {
     "suburb": _Manner(15.0, 25.0, (0.3, 0.6, 0.1), sides=(0.25, 0.5, 0.25)),
     "town": _Manner(13.5, 23.0, (0.0, 0.5, 0.5), pitch_m=85.0),
     "rural": _Manner(26.0, 45.0, (0.0, 0.75, 0.25), (8.0, 11.0), pitch_m=150.0, sides=(0.0, 0.0, 1.0)),
-    "village": _Manner(22.0, 32.0, (0.0, 0.6, 0.4), (6.5, 8.5), pitch_m=84.0, lane_m=(4.5, 6.0), sides=(0.0, 0.0, 1.0)),
+    "village": _Manner(22.0, 32.0, (0.0, 0.6, 0.4), (6.5, 8.5), pitch_m=96.0, lane_m=(4.5, 6.0), sides=(0.0, 0.0, 1.0)),
     "old_town": _Manner(8.0, 12.0, (0.1, 0.6, 0.3), (9.0, 13.0), pitch_m=52.0, lane_m=(3.6, 6.5),
                         sides=(0.75, 0.25, 0.0)),
     "industrial": _Manner(90.0, 62.0, (0.0, 0.6, 0.4), (13.0, 18.0), (150.0, 280.0), 190.0, (9.0, 12.0)),
@@ -215,8 +215,8 @@ def _primary_roads(layout: Layout, rng: np.random.Generator) -> list[Line]:
     for k in range(int(rng.choice(3, p=manner.primaries))):
         along = np.linspace(-0.9, 0.9, 90) * layout.size_m
         bend = 0.0 if layout.street_pattern == "grid" else rng.uniform(0.01, 0.06) * layout.size_m
-        across = rng.uniform(-reach, reach) * layout.size_m
-        across = across + bend * np.sin(along / layout.size_m * rng.uniform(2, 6) + k)
+        shift = rng.uniform(-reach, reach) * layout.size_m
+        across = shift + bend * np.sin(along / layout.size_m * rng.uniform(2, 6) + k)
         line = turn(np.column_stack([along, across]), heading + 90 * k + rng.uniform(-12, 12))
         roads.append((shapely.LineString(line), float(rng.uniform(*manner.primary_m)), "primary"))
     return roads
@@ -254,7 +254,7 @@ def _lanes(layout: Layout, piece: shapely.Polygon, rng: np.random.Generator) -> 
     return [(line, float(width), "residential") for line, width in zip(found, widths, strict=True)]
 
 
-def _cut(area: shapely.Geometry, lines: list[shapely.LineString]) -> list[shapely.Polygon]:
+def _cut(area: shapely.Geometry, lines: list[shapely.Geometry]) -> list[shapely.Polygon]:
     pieces = [p for p in shapely.get_parts(area) if isinstance(p, shapely.Polygon)]
     for line in lines:
         pieces = [part for piece in pieces for part in shapely.get_parts(shapely.ops.split(piece, line))]
