@@ -11,7 +11,8 @@ from sim_bridge.world.model import Building, Mesh
 from sim_bridge.world.shapes import F64, following, quads
 
 _PROUD_M = 0.04
-_MOST_PANES = 110
+_MOST_PANES = {"concrete_frame": 90, "steel_light": 60}
+_MOST_PANES_ELSE = 240
 """Windows of one building; where there would be more, each storey of a wall gets one band of glass."""
 _CORNER_M = 0.7
 """Wall that stays free at both ends of a side."""
@@ -77,7 +78,7 @@ def _windows(building: Building, style: _Style, start: F64, along: F64, length: 
     bays = np.floor((length - 2 * _CORNER_M) / style.bay_m + 0.35).astype(np.int64)
     bays = np.where((bays < 1) & (length > style.width_m + 2 * _CORNER_M), 1, np.maximum(bays, 0))
     sill, head = style.sill_m, min(style.head_m, max(storey_m - 0.25, style.sill_m + 0.3))
-    if bays.sum() * len(floors) > _MOST_PANES:
+    if bays.sum() * len(floors) > _MOST_PANES.get(building.typology, _MOST_PANES_ELSE):
         sides = np.repeat(np.flatnonzero(bays > 0), len(floors))
         low = np.tile(floors, int((bays > 0).sum())) + sill
         from_m, to_m = np.full(len(sides), _CORNER_M), length[sides] - _CORNER_M

@@ -220,7 +220,7 @@ def on_flat(building: Building, room: shapely.Polygon, tint: F64, rng: np.random
     for x, y, w, d in patches:
         shade = tint * rng.choice([0.75, 0.88, 1.12, 1.22])
         parts.append(quads(_level(x, y, w, d, z + 0.03), building.roof_material, shade, building.id))
-    if area > 150 and rng.random() < 0.25:
+    if area > 150 and rng.random() < 0.14:
         return [*parts, *_solar_rows(room, z, building.id, rng)]
     if building.use in ("industrial", "commercial") and area > 300 and rng.random() < 0.5:
         parts += _lights(room, low, high, z, building.id)
