@@ -50,6 +50,10 @@ def inner(function: Function) -> Function:
     return cast(Function, numba.njit(forceinline=True, **_OPTIONS)(function))
 
 
+EDGE, COLOUR = 1, 2
+"""What runs through a pixel, see `between` and `mark_contrast`."""
+
+
 class Surface(NamedTuple):
     """What a hit is looked up in: arrays of one phase of a world."""
 
@@ -69,6 +73,9 @@ class Surface(NamedTuple):
     smoke: F32
     """(ny, nx) optical depth straight down; (1, 1) where nothing burns."""
     smoke_west_south_cell: F32
+    streaks: F32
+    """(ny, nx) silt in moving water, zero mean and unit deviation; (1, 1) where nothing flows."""
+    streaks_west_south_cell: F32
 
 
 class Rays(NamedTuple):
@@ -254,42 +261,91 @@ def add_void(void: F32, target: I32, weight: float, total: F32) -> None:
 
 
 @kernel
-def identify(surface: Surface, soft: npt.NDArray[np.bool_], tile: int, rays: Rays, key: npt.NDArray[np.int64]) -> None:
-    """Fills key (N,) of the rays that hit a tile: the same where the same thing shows in the same light; bit 0: a hit,
-    bit 1: soft. Others stay as they are."""
-    for i in range(key.shape[0]):
-        f = rays.face[i]
-        if f >= 0 and rays.tile[i] == tile:
-            # the shade within a crown is soft: light passes through leaves
-            crown = soft[f] and surface.material[f] != GROUND
-            flags = 1 + 2 * soft[f] + 4 * (rays.lit[i] and not crown)
-            key[i] = (flags + 8 * np.int64(rays.material[i]) + (np.int64(surface.instance[f]) << 19)
-                      + (np.int64(tile) << 51))
-
-
-@inner
-def apart(key: npt.NDArray[np.int64], rays: Rays, i: int, j: int, steps_m: F32) -> bool:
-    """True if an edge runs between two rays: of thing, of shadow, of roof plane, or a jump in depth."""
-    if key[i] != key[j]:
-        return True
-    turn, jump = 0.0, 0.0
-    for k in range(3):
-        turn += rays.normal[i, k] * rays.normal[j, k]
-        jump += rays.normal[i, k] * (rays.point[j, k] - rays.point[i, k])
-    hard_edge = (key[i] & 2) == 0 and turn < 0.97
-    return key[i] != 0 and (hard_edge or abs(jump) > steps_m[rays.tile[i]])
+def extend(surface: Surface, tile: int, origin: F32, directions: F32, centres: I32, rays: Rays, sub: Rays) -> None:
+    """Fills `sub` (N * k), k rays through each of the pixels whose middle hit is rays[centres] (N,), where that hit lies
+    in a tile, as if they met the plane of its face in the same light: nothing ends within these pixels but colours."""
+    many = directions.shape[0] // centres.shape[0]
+    for i in range(directions.shape[0]):
+        c = centres[i // many]
+        if rays.face[c] < 0 or rays.tile[c] != tile:
+            continue
+        toward, height = 0.0, 0.0
+        for k in range(3):
+            toward += rays.normal[c, k] * directions[i, k]
+            height += rays.normal[c, k] * (rays.point[c, k] - origin[k])
+        t = height / toward
+        if not (abs(t - rays.t[c]) < 0.05 * rays.t[c]):     # a plane seen along its surface
+            t = rays.t[c]
+        sub.t[i], sub.face[i], sub.u[i], sub.v[i] = t, rays.face[c], rays.u[c], rays.v[c]
+        for k in range(3):
+            sub.point[i, k], sub.normal[i, k] = origin[k] + directions[i, k] * t, rays.normal[c, k]
+        sub.material[i], sub.tile[i], sub.lit[i] = rays.material[c], tile, rays.lit[c]
+        if surface.material[rays.face[c]] == GROUND:
+            sub.material[i] = cell_value(surface.ground, surface.ground_west_south_cell, sub.point[i, 0],
+                                         sub.point[i, 1])
 
 
 @kernel
-def mark_edges(key: npt.NDArray[np.int64], rays: Rays, width: int, steps_m: F32, edge: npt.NDArray[np.bool_]) -> None:
-    """Sets edge (N,) for rays, one a pixel over whole rows, that differ from one of their four neighbours.
+def identify(surface: Surface, soft: npt.NDArray[np.bool_], tile: int, rays: Rays, key: npt.NDArray[np.int64]) -> None:
+    """Fills key (N,) of the rays that hit a tile: the same where the same thing shows; bit 0: a hit, bit 1: soft. Others
+    stay as they are."""
+    for i in range(key.shape[0]):
+        f = rays.face[i]
+        if f >= 0 and rays.tile[i] == tile:
+            key[i] = (1 + 2 * soft[f] + 4 * np.int64(surface.material[f]) + (np.int64(surface.instance[f]) << 18)
+                      + (np.int64(tile) << 50))
+
+
+@inner
+def between(key: npt.NDArray[np.int64], rays: Rays, i: int, j: int, steps_m: F32) -> int:
+    """What runs between two rays: EDGE, of a thing, a roof plane or a shadow, or a jump in depth; COLOUR, a border of
+    what the ground is made of; 0, nothing."""
+    found = EDGE
+    if key[i] == key[j] and rays.lit[i] == rays.lit[j]:
+        turn, jump = 0.0, 0.0
+        for k in range(3):
+            turn += rays.normal[i, k] * rays.normal[j, k]
+            jump += rays.normal[i, k] * (rays.point[j, k] - rays.point[i, k])
+        hard = key[i] != 0 and (key[i] & 2) == 0 and turn < 0.97
+        deep = key[i] != 0 and abs(jump) > steps_m[rays.tile[i]]
+        found = EDGE if hard or deep else COLOUR if rays.material[i] != rays.material[j] else 0
+    return found
+
+
+@kernel
+def mark_edges(key: npt.NDArray[np.int64], rays: Rays, width: int, steps_m: F32, edge: U8) -> None:
+    """Sets edge (N,) for rays, one a pixel over whole rows, to what runs `between` each and its eight neighbours.
 
     steps_m: (T,) of each tile, a jump in depth from which on it is an edge.
     """
     count = edge.shape[0]
-    edge[:] = False
+    edge[:] = 0
     for i in range(count):
-        if (i + 1) % width and apart(key, rays, i, i + 1, steps_m):
-            edge[i] = edge[i + 1] = True
-        if i + width < count and apart(key, rays, i, i + width, steps_m):
-            edge[i] = edge[i + width] = True
+        if (i + 1) % width:
+            found = between(key, rays, i, i + 1, steps_m)
+            edge[i] |= found
+            edge[i + 1] |= found
+        for shift in range(-1, 2):
+            if i + width < count and 0 <= i % width + shift < width:
+                found = between(key, rays, i, i + width + shift, steps_m)
+                edge[i] |= found
+                edge[i + width + shift] |= found
+
+
+@kernel
+def mark_contrast(pixels: U8, width: int, least: int, enough: int, edge: U8) -> None:
+    """Adds COLOUR to what is marked of pixels (N, 3), whole rows, that differ from a neighbour by more than `enough` in
+    a channel, and clears it where they differ from none by more than `least`: whatever runs there, it is not seen."""
+    for i in range(edge.shape[0]):
+        most = 0
+        for k in range(4):
+            step = 1 if k == 0 else -1 if k == 1 else width if k == 2 else -width
+            inside = (i + 1) % width > 0 if k == 0 else i % width > 0 if k == 1 else True
+            j = i + step
+            if inside and 0 <= j < edge.shape[0]:
+                for c in range(3):
+                    most = max(most, abs(np.int64(pixels[i, c]) - np.int64(pixels[j, c])))
+        if most > enough:
+            edge[i] |= COLOUR
+        elif most <= least:
+            edge[i] = 0

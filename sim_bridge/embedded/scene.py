@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sim_bridge.embedded import rays as kernels
 from sim_bridge.embedded.canopy import crown_heights
 from sim_bridge.embedded.embree import ARGUMENTS, NEAREST, Bvh, packet, padded
+from sim_bridge.embedded.flow import NO_FIELD, silt_streaks
 from sim_bridge.embedded.rays import Rays, Surface
 from sim_bridge.frames import CameraPose, Intrinsics
 from sim_bridge.world.materials import GROUND, TABLE
@@ -24,7 +25,6 @@ Phase = Literal["before", "after"]
 F32 = npt.NDArray[np.float32]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
-_NO_SMOKE = Grid(np.zeros((1, 1), np.float32), 0.0, 0.0, 1.0)
 _SOFT = np.array([m.texture == "leaf" or i == GROUND for i, m in enumerate(TABLE)])
 
 
@@ -146,7 +146,8 @@ def _draw(package: Package, phase: Phase) -> Drawn:
     mesh = Mesh.concatenate([world.static, world.before if phase == "before" else aftermath.after])
     ground = world.ground if phase == "before" else aftermath.ground
     bvh = Bvh(padded(mesh.vertices), mesh.faces)
-    smoke = _NO_SMOKE if phase == "before" else aftermath.fields.get("smoke", _NO_SMOKE)
+    streaks = NO_FIELD if phase == "before" else silt_streaks(aftermath.fields)
+    smoke = NO_FIELD if phase == "before" else aftermath.fields.get("smoke", NO_FIELD)
     soft = _SOFT[mesh.material]
     shelter = _shelter(bvh, world)
     surface = Surface(
@@ -156,6 +157,7 @@ def _draw(package: Package, phase: Phase) -> Drawn:
         np.ascontiguousarray(ground.values, np.uint8), _frame(ground),
         np.ascontiguousarray(shelter.values, np.float32), _frame(shelter),
         crown_heights(mesh, shelter), np.ascontiguousarray(smoke.values, np.float32), _frame(smoke),
+        streaks.values, _frame(streaks),
     )
     return Drawn(bvh, surface, soft, float(np.mean(world.terrain.values)))
 

@@ -281,6 +281,9 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: 
         along, across = x + 0.5 * z, y
         nx, ny, nz = ruffled(texels, look, m, x, y, z, nx, ny, nz)
     factor, stain = grain(texels, look, m, along, across, x, y)
+    if look.glint[m] > 0 and surface.streaks.shape[0] > 1:
+        silt = bilinear(surface.streaks, surface.streaks_west_south_cell, x, y)
+        factor *= 1 + 0.15 * silt
     if surface.material[f] == GROUND:
         red, green, blue = ground_colour(surface, look, texels, m, stain, x, y)
     else:

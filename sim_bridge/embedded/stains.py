@@ -30,7 +30,6 @@ STAINS: dict[str, tuple[str, float]] = {
     "crown_broadleaf": ("crown_bush", 0.4), "crown_conifer": ("crown_broadleaf", 0.3), "hedge": ("crown_bush", 0.4),
     "crown_bush": ("crown_olive", 0.4), "crown_pine": ("crown_conifer", 0.5), "crown_autumn": ("crown_broadleaf", 0.3),
     # after a hazard
-    "flood_water": ("flood_deep", 0.7), "flood_deep": ("flood_water", 0.35), "flood_shallow": ("mud", 0.4),
     "mud": ("soil_wet", 0.6), "soil_wet": ("mud", 0.5), "road_silted": ("asphalt", 0.4), "lawn_silted": ("mud", 0.5),
     "scour": ("soil_wet", 0.4), "ash": ("ash_brown", 0.55), "ash_brown": ("ash_dark", 0.5),
     "ash_dark": ("charred_debris", 0.5), "burnt_ground": ("burnt_lawn", 0.7), "burnt_lawn": ("burnt_ground", 0.6),
