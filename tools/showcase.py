@@ -38,7 +38,8 @@ SETTLEMENTS: tuple[Settlement, ...] = get_args(Settlement)
 _BY_WATER = ("coastal", "riverside")
 """Settlements whose water rises; on the others, rain gathers."""
 _LEVELS: Mapping[str, tuple[tuple[str, Hazard], ...]] = {
-    "earthquake": tuple((f"magnitude {m:g} at 8 km", Earthquake(magnitude=m)) for m in (6.2, 6.9, 7.6)),
+    "earthquake": tuple((f"magnitude {m:g} at 5 km", Earthquake(magnitude=m, epicentre_distance_km=5.0, code="low"))
+                        for m in (6.3, 7.0, 7.8)),
     "fire": tuple((f"after {h:g} h", Fire(hours=h, out_hours=48.0)) for h in (1.0, 3.0, 10.0)),
     "wind": tuple((f"gusts of {g:g} m/s", Wind(gust_ms=g)) for g in (45.0, 65.0, 85.0)),
     "tsunami": tuple((f"{h:g} m at the shore", Tsunami(height_m=h)) for h in (2.0, 5.0, 10.0)),
@@ -65,6 +66,8 @@ class Frame:
     semantic: U8
     instance: npt.NDArray[np.uint32]
     land_use: U8
+    ground: npt.NDArray[np.float64]
+    """(H, W, 2) x, y of what was hit, metres; the camera's own where nothing was."""
 
 
 LOOKS = (Look("0.5 m, from above", 0.5, 0.0), Look("0.1 m, from above", 0.1, 0.0),
@@ -126,9 +129,9 @@ def frame(scene: Scene, phase: Phase, target: tuple[float, float], look: Look, p
     camera = intrinsics(px, px, 8.0)
     drawn = render(scene, phase, pose, camera, LIGHT)
     depth = np.where(np.isfinite(drawn.depth), drawn.depth, 0).astype(np.float64)
-    ground = pose.position.array() + pixel_rays(pose, camera) * depth.reshape(-1, 1)
-    use = np.where(depth > 0, world.land_use.at(ground[:, 0], ground[:, 1]).reshape(depth.shape), 0).astype(np.uint8)
-    return Frame(drawn.rgb, drawn.material, SEMANTIC_OF[drawn.material], drawn.instance, use)
+    ground = (pose.position.array() + pixel_rays(pose, camera) * depth.reshape(-1, 1)).reshape(px, px, 3)[..., :2]
+    use = np.where(depth > 0, world.land_use.at(ground[..., 0], ground[..., 1]), 0).astype(np.uint8)
+    return Frame(drawn.rgb, drawn.material, SEMANTIC_OF[drawn.material], drawn.instance, use, ground)
 
 
 def damage_of(scene: Scene, before: Frame) -> U8:

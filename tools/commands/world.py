@@ -58,7 +58,7 @@ def gallery(out: Out, settlements: tuple[Settlement, ...] = (), hazards: tuple[s
     print(f"gallery: {draw_gallery(out, plan, real)}")
 
 
-def tables(out: Out, size: float = 200.0, seed: int = 5) -> None:
+def tables(out: Out, size: float = 160.0, seed: int = 5) -> None:
     """Write the state-to-grade tables and the object x phase tables, with a rendered example of each cell; resumable.
 
     Args:
