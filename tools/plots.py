@@ -28,6 +28,31 @@ class Curve:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What is published, as lines, and what was simulated, as points of the same names: x and y (N,) each."""
+
+    x_label: str
+    y_label: str
+    lines: Mapping[str, tuple[Any, Any]]
+    points: Mapping[str, tuple[Any, Any]]
+
+
+def compared(plot: Compared) -> str:
+    """Lines and points over each other, one colour for each name."""
+    with _figure(7.2, 3.4) as figure:
+        place = figure.subplots()
+        for (name, line), colour in zip(plot.lines.items(), _cycle(len(plot.lines)), strict=True):
+            place.plot(*line, color=colour, linewidth=1.4, label=name.replace("_", " "))
+            place.plot(*plot.points[name], "o", color=colour, markersize=4.5)
+        place.set_xlabel(plot.x_label)
+        place.set_ylabel(plot.y_label)
+        place.set_ylim(-0.02, 1.02)
+        _legend_above(place, 6)
+        _plain(place)
+        return _svg(figure)
+
+
 def curves(panels: Mapping[str, Sequence[Curve]], borders: Sequence[float]) -> str:
     """One panel for each entry, side by side; dashed lines where a round ends (`borders`, in steps)."""
     with _figure(9.6, 3.1) as figure:

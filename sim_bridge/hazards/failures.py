@@ -277,7 +277,7 @@ def _moderate(world: World, building: Building, free: Free, rng: np.random.Gener
 def _repatched(whole: Mesh, roof: wreck.Bool, building: Building, share: float, rng: np.random.Generator) -> Mesh:
     """A rectangle of the roof under a tarpaulin, or an uneven patch without its covering."""
     along, cut = _corner(building, share, rng)
-    tarp = rng.random() < (0.25 if building.roof == "flat" else 0.55)
+    tarp = rng.random() < (0.2 if building.roof == "flat" else 0.4)
     square = np.round(np.degrees(np.arctan2(along[1], along[0])) - building.yaw_deg, -1) % 90 == 0
 
     def bare(points: F64) -> F64:
