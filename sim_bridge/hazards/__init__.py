@@ -17,6 +17,7 @@ from sim_bridge.hazards.fire import burn
 from sim_bridge.hazards.flood import inundate
 from sim_bridge.hazards.grades import grade
 from sim_bridge.hazards.replay import replay
+from sim_bridge.hazards.tsunami import surge
 from sim_bridge.hazards.wind import blow
 from sim_bridge.spec import SceneSpec
 from sim_bridge.world.model import Aftermath, BuildingDamage, Mesh, World
@@ -46,6 +47,7 @@ STRIKES: Mapping[str, Callable[[World, Any, SceneSpec], Aftermath]] = {
     "flood": lambda world, hazard, spec: inundate(world, hazard),
     "earthquake": lambda world, hazard, spec: shake(world, hazard),
     "fire": lambda world, hazard, spec: burn(world, hazard, common.healthy_crowns(world.trees, spec.season_after)),
+    "tsunami": lambda world, hazard, spec: surge(world, hazard, common.healthy_crowns(world.trees, spec.season_after)),
     "wind": lambda world, hazard, spec: blow(world, hazard, common.healthy_crowns(world.trees, spec.season_after)),
     "replay": lambda world, hazard, spec: replay(world, hazard, common.healthy_crowns(world.trees, spec.season_after)),
 }

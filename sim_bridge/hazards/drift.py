@@ -36,24 +36,28 @@ class Stream:
 
 
 def carried(world: World, stream: Stream, gone: bool) -> list[Vehicle]:
-    """The world's vehicles after the water, or while it is there (`gone` false: afloat on it)."""
+    """The world's vehicles after the water, or while it is there (`gone` false: afloat on it). Boats ride at their
+    moorings unless the stream tears them off."""
     if not world.vehicles:
         return []
     at = np.array([[v.x, v.y] for v in world.vehicles])
     limit = np.array([FLOATS_M.get(v.kind, 0.8) for v in world.vehicles])
     iy, ix = stream.depth.cell(at[:, 0], at[:, 1])
     depth, speed = stream.depth.values[iy, ix], np.hypot(stream.east[iy, ix], stream.north[iy, ix])
-    loose = (depth >= limit) | ((depth >= limit / 2) & (speed >= 1.0))
+    moored = np.array([v.kind == "boat" for v in world.vehicles])
+    loose = ((depth >= limit) & ~moored) | ((depth >= limit / 2) & (speed >= 1.0))
     luck = hash_unit(world.seed & 0xFFFFFF, 80, at[:, 0], at[:, 1])
     reach = np.where(loose, (1.5 + 8 * luck) * (1 + 2 * speed) * np.minimum(depth / limit, 2.0), 0.0)
     rest = trace(stream, at, reach, 0.3)
     yaw = 160 * (luck - 0.5) * np.minimum(1.0, reach / 8)
     jy, jx = stream.depth.cell(rest[:, 0], rest[:, 1])
-    base = world.height_at(rest[:, 0], rest[:, 1])
-    if not gone:
-        base = np.maximum(base, stream.surface[jy, jx] - limit + 0.15)
+    normal = -np.inf if world.water_level_m is None else world.water_level_m
+    level = normal if gone else np.maximum(stream.surface[jy, jx], normal)
+    base = np.maximum(world.height_at(rest[:, 0], rest[:, 1]), level - limit + 0.15)
+    rides = moored & ~loose & (depth > 0) & (not gone)
+    base = np.where(rides, np.array([v.base_m for v in world.vehicles]) + level - normal, base)
     return [replace(v, x=float(x), y=float(y), yaw_deg=v.yaw_deg + float(turned), base_m=float(z)) if free else v
-            for v, free, (x, y), turned, z in zip(world.vehicles, loose, rest, yaw, base, strict=True)]
+            for v, free, (x, y), turned, z in zip(world.vehicles, loose | rides, rest, yaw, base, strict=True)]
 
 
 def trace(stream: Stream, points: F64, reach_m: F64, least_depth_m: float) -> F64:

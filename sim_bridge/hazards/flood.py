@@ -41,7 +41,9 @@ _CELL_M, _FLOW_CELL_M = 1.0, 5.0
 _FILM_M = 0.04
 """Water shallower than this leaves wet ground, not a surface."""
 _SHALLOW_M, _DEEP_M = 0.25, 1.3
-_LOOKS = ("flood_shallow", "flood_water", "flood_deep")
+_LOOKS = ("flood_shallow", "flood_water", "flood_deep", "water")
+_MURKY_M = 35.0
+"""How far from the shore the sea is murky."""
 _WADED_M = 0.3
 """Small cars start to move in deeper water, even if it is still (Smith et al. 2017, WRL Technical Report 2017/07)."""
 _RISE_S = 6 * 3600.0
@@ -71,7 +73,7 @@ def inundate(world: World, flood: Flood) -> Aftermath:
     gone = flood.recession > 0.7
     fixed = [common.standing(world, ()), common.belongings(world), common.plants(world)]
     if flood.recession > 0:
-        fixed[0] = silt.stained(fixed[0], _marks(world, waters))
+        fixed[0] = silt.stained(fixed[0], marks(world, waters))
     rafts = drift.rafts(world, stream, _RAFTS_PER_HA, 0.05 if gone else None, 11)
     cars = vehicles_mesh(drift.carried(world, stream, gone))
     after = Mesh.concatenate([*fixed, cars, rafts, sheet(world, waters)])
@@ -247,7 +249,7 @@ def _state(share: float, deep: float, inside: float, building: Building) -> str:
     return "surrounded" if share > 0.9 else "water_at_wall"
 
 
-def _marks(world: World, waters: Waters) -> dict[int, float]:
+def marks(world: World, waters: Waters) -> dict[int, float]:
     """Height (z) up to which each building's walls are stained."""
     marks = {}
     for building in world.buildings:
@@ -283,8 +285,11 @@ def sheet(world: World, waters: Waters) -> Mesh:
     ragged = common.patches(depth.shape, 6.0 / grid.cell_m, common.generator(world, 13))
     wet = depth > _FILM_M + 0.05 * np.clip(ragged, 0, 2)
     look = np.digitize(depth + 0.05 * ragged * (depth > 0.1), [_SHALLOW_M, _DEEP_M])
+    if sea(world):
+        off = common.distance_m(~_own_water(world, grid), grid.cell_m)
+        look = np.where(off + 6 * ragged > _MURKY_M, 3, look)
     levels, number = np.unique(np.where(wet, waters.now, 0.0), return_inverse=True)
-    key = np.where(wet, 1 + look + 3 * number.reshape(depth.shape), 0)
+    key = np.where(wet, 1 + look + 4 * number.reshape(depth.shape), 0)
     # beyond the edge the sheet goes on as it is; its gaps stay open
     grown = scipy.ndimage.maximum_filter(key, size=3)
     key = np.where((key == 0) & (depth <= 0), grown, key)
@@ -296,7 +301,7 @@ def sheet(world: World, waters: Waters) -> Mesh:
     own = key[row, start] - 1
     x0, x1 = (grid.west_m + grid.cell_m * column for column in (start, end))
     y0 = grid.south_m + grid.cell_m * row
-    y1, z = y0 + grid.cell_m, levels[own // 3] - _FILM_M
+    y1, z = y0 + grid.cell_m, levels[own // 4] - _FILM_M
     corners = np.stack([[x0, y0, z], [x1, y0, z], [x1, y1, z], [x0, y1, z]]).transpose(2, 0, 1)
     faces = 4 * np.arange(len(row))[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]])
-    return mesh_of(corners, faces, np.array([INDEX[name] for name in _LOOKS])[own % 3].repeat(2))
+    return mesh_of(corners, faces, np.array([INDEX[name] for name in _LOOKS])[own % 4].repeat(2))

@@ -30,6 +30,16 @@ STATES: Mapping[str, Mapping[str, int]] = {
         "pancake": 4,
         "collapse": 4,
     },
+    "tsunami": {
+        "dry": 1,
+        "wetted": 2,                # water or mud at the walls
+        "minor": 2,
+        "moderate": 3,              # surrounded by water or mud
+        "major": 3,
+        "complete": 3,              # a part of walls and roof gone, it stands
+        "collapsed": 4,
+        "washed_away": 4,
+    },
     "wind": {
         "untouched": 1,
         "slight": 1,                # threshold of damage: nothing that shows from above
@@ -45,7 +55,6 @@ STATES: Mapping[str, Mapping[str, int]] = {
         "spared": 1,
         "roof_scorched": 2,
         "partly_burnt": 3,
-        "on_fire": 3,               # flames through a part of the roof
         "on_fire": 3,               # flames through a part of the roof
         "burnt_down": 4,
     },
