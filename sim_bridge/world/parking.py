@@ -128,7 +128,7 @@ def _driveways(parcels: Sequence[Parcel], plans: Sequence[Plan], rng: np.random.
         front = local[local[:, 1] < local[:, 1].min() + 0.1]
         for _ in range(int(rng.choice([1, 2], p=[0.75, 0.25]))):
             low = front[:, 0].min() + 1.2
-        place = np.array([rng.uniform(low, max(low, front[:, 0].max() - 1)), local[:, 1].min() - 3.6])
+            place = np.array([rng.uniform(low, max(low, front[:, 0].max() - 1)), local[:, 1].min() - 3.6])
             x, y = turn(place, parcel.yaw_deg) + parcel.ring[0]
             places.append((float(x), float(y), parcel.yaw_deg + 90, "any"))
     return places
