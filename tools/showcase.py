@@ -40,7 +40,7 @@ _BY_WATER = ("coastal", "riverside")
 _LEVELS: Mapping[str, tuple[tuple[str, Hazard], ...]] = {
     "earthquake": tuple((f"magnitude {m:g} at 5 km", Earthquake(magnitude=m, epicentre_distance_km=5.0, code="low"))
                         for m in (6.3, 7.0, 7.8)),
-    "fire": tuple((f"after {h:g} h", Fire(hours=h, out_hours=48.0)) for h in (1.0, 3.0, 10.0)),
+    "fire": tuple((f"after {60 * h:.0f} min", Fire(hours=h)) for h in (0.2, 0.6, 4.0)),
     "wind": tuple((f"gusts of {g:g} m/s", Wind(gust_ms=g)) for g in (45.0, 65.0, 85.0)),
     "tsunami": tuple((f"{h:g} m at the shore", Tsunami(height_m=h)) for h in (2.0, 5.0, 10.0)),
 }

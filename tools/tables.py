@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from sim_bridge.classes import GRADES, HAZARD_BITS, SEMANTIC, SURFACE
 from sim_bridge.embedded.scene import Phase, Scene
 from sim_bridge.hazards.grades import STATES
 from sim_bridge.labels import HAZARD_OF
-from sim_bridge.spec import GENERATOR_VERSION, Fire, Flood, Hazard, Settlement, Tsunami
+from sim_bridge.spec import GENERATOR_VERSION, Fire, Flood, Hazard, NoHazard, Season, Settlement, Tsunami
 from sim_bridge.world.build import build_world
 from sim_bridge.world.materials import GROUND, TABLE
 from sim_bridge.world.model import World
@@ -40,10 +40,11 @@ _GOOD = 0.8
 _WINDOW_PX = 9
 _CLASSES = {e.id: e.name for e in SEMANTIC}
 _BESIDES: dict[str, tuple[Hazard, ...]] = {
-    "flood": (Flood(stage_m=3.0, recession=1.0),), "fire": (Fire(hours=2.0, out_hours=240.0),),
+    "flood": (Flood(stage_m=3.0, recession=1.0), Flood(stage_m=9.0)), "fire": (Fire(hours=0.35), Fire(hours=1.0)),
     "tsunami": (Tsunami(height_m=6.0, recession=0.0),),
 }
-"""What the intensities of the gallery do not show: water gone, fire still burning, the sea still in."""
+"""What the intensities of the gallery do not show: water gone, deep water, fire at other hours, the sea still in."""
+_SEASONS: tuple[Season, ...] = ("autumn", "winter", "spring")
 
 
 @dataclass
@@ -73,11 +74,11 @@ def draw_tables(out: Path, size_m: float = 160.0, seed: int = 5) -> Path:
     found = _load(out, size_m, seed)
     jobs = list(_jobs())
     world: tuple[str, World] | None = None
-    for settlement, kind, number, hazard in tqdm(jobs, "scenes", unit="scene"):
+    for settlement, kind, number, hazard, season in tqdm(jobs, "scenes", unit="scene"):
         name = f"{settlement}, {kind} {number}"
         if name in found.scenes:
             continue
-        spec = showcase.place(settlement, size_m, seed)
+        spec = replace(showcase.place(settlement, size_m, seed), season_after=season)
         if world is None or world[0] != settlement:
             world = (settlement, build_world(spec))
         _search(out, _surveyed(name, kind, Scene(showcase.struck(world[1], spec, hazard))), found)
@@ -89,12 +90,14 @@ def draw_tables(out: Path, size_m: float = 160.0, seed: int = 5) -> Path:
     return write_page(out / "index.html", "MAGE: tables of states, materials and phases", intro, parts)
 
 
-def _jobs() -> Iterator[tuple[Settlement, str, int, Hazard]]:
+def _jobs() -> Iterator[tuple[Settlement, str, int, Hazard, Season]]:
     for settlement in showcase.SETTLEMENTS:
         for kind in showcase.kinds():
             levels = [hazard for _, hazard in showcase.levels(kind, settlement)]
-            for number, hazard in enumerate([*levels[1:], *(_BESIDES.get(kind, ()) if levels else ())]):
-                yield settlement, kind, number, hazard
+            for number, hazard in enumerate([*levels, *(_BESIDES.get(kind, ()) if levels else ())]):
+                yield settlement, kind, number, hazard, "summer"
+        for number, season in enumerate(_SEASONS):
+            yield settlement, "none", number, NoHazard(), season
 
 
 def _load(out: Path, size_m: float, seed: int) -> Found:
@@ -195,7 +198,11 @@ def _state_parts(out: Path, found: Found) -> list[Part]:
     return [Part(f"State to grade: {kind}", head=head, rows=[
         [Cell(state.replace("_", " ")), Cell(f"{grade} {colours[grade][0]}", rgb=colours[grade][1]),
          _example(out, found, f"state-{kind}-{state}")] for state, grade in states.items()])
-        for kind, states in STATES.items() if kind in showcase.kinds()]
+        for kind, states in STATES.items() if kind in _kinds()]
+
+
+def _kinds() -> tuple[str, ...]:
+    return (*showcase.kinds(), "none")
 
 
 def _material_part(out: Path, found: Found) -> Part:
@@ -217,7 +224,7 @@ def _phase_part(out: Path, found: Found) -> Part:
     """What each class of things turned into under each hazard, by share of its pixels."""
     rows = []
     for semantic in _CLASSES:
-        for kind in showcase.kinds():
+        for kind in _kinds():
             seen = {key: n for key, n in found.pixels.items()
                     if key.startswith(f"{kind}/") and int(key.partition("/")[2]) // 10_000 == semantic}
             for key, n in sorted(seen.items(), key=lambda row: -row[1]):
@@ -227,5 +234,5 @@ def _phase_part(out: Path, found: Found) -> Part:
                 rows.append([Cell(_CLASSES[semantic]), Cell(kind), Cell(after), Cell(share),
                              _example(out, found, f"phase-{kind}-{code}")])
     return Part("Object x phase", "What pixels of each class before show after each hazard, seen from above, and how "
-                "many of them. Cars come and go, so some change without any hazard.",
+                "many of them. Without a hazard (none) only the season turns, and cars come and go.",
                 head=("before", "hazard", "after", "share", "before and after"), rows=rows)

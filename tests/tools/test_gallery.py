@@ -144,8 +144,8 @@ def test_tables_list_every_state_and_material_with_what_was_found(tmp_path, monk
     drawn = {p.stem for p in tmp_path.glob("*.png")}
     assert drawn == set(found["scores"]) and any(k.startswith("phase-earthquake-") for k in drawn)
     shares = [float(v) for v in re.findall(r"<td>([\d.e+-]+)%</td>", text)]
-    classes = {int(k.partition("/")[2]) // 10_000 for k in found["pixels"]}
-    assert sum(shares) == pytest.approx(100 * len(classes), abs=2 * len(classes))
+    groups = {(k.partition("/")[0], int(k.partition("/")[2]) // 10_000) for k in found["pixels"]}
+    assert sum(shares) == pytest.approx(100 * len(groups), abs=2 * len(groups))
     stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*.png")}
     tables.draw_tables(tmp_path, 100.0, 5)
     assert stamps == {p: p.stat().st_mtime_ns for p in tmp_path.glob("*.png")}
