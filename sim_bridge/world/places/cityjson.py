@@ -59,6 +59,10 @@ def read(place: Place, size_m: float) -> Survey:
     faces = {key: list(_faces(model.objects, key)) for key, value in model.objects.items()
              if value.get("type") == "Building"}
     faces = {key: found for key, found in faces.items() if found}
+    for key, found in faces.items():
+        if max(n for rings, _ in found for ring in rings for n in ring) >= len(model.vertices):
+            raise InputError(f"{place.file}: {key}: names a vertex that is not there: expected a whole file, get it "
+                             "again")
     if not faces:
         raise InputError(f"{place.file}: no Building with faces among {len(model.objects)} objects: expected a city "
                          "model with buildings of level of detail 1 or more")

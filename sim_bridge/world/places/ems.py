@@ -162,7 +162,8 @@ def _survey(where: str, buildings: list[Frame], layers: Mapping[str, Frame], ori
         origin, tuple(footprints), (*lines, *channels),
         tuple(a for shape, text in rows(_matching(layers, _LAND)) for a in _land(shape, text)),
         tuple(part for shape, _ in wet for part in polygons_of(shape)),
-        heights=_contours(rows(_matching(layers, _CONTOURS))), repaired=repaired)
+        heights=_contours((near.intersection(shape), text) for shape, text in rows(_matching(layers, _CONTOURS))),
+        repaired=repaired)
 
 
 def _footprints(where: str, rows: Iterator[tuple[Any, dict[str, str]]]) -> tuple[list[Footprint], int]:

@@ -80,9 +80,8 @@ def _take(entity: Any, factory: Any, found: _Found, rings: dict[str, Shape], who
             found.points.append((f"node {entity.id}", tags, (entity.location.lon, entity.location.lat)))
     elif entity.is_area():
         key = f"{'way' if entity.from_way() else 'relation'} {entity.orig_id()}"
-        if osm_tags.is_area(tags):
+        if osm_tags.is_area(tags) and (outline := _outline(entity, factory)) is not None:
             whole.add(key)
-            outline = shapely.from_wkb(factory.create_multipolygon(entity))
             found.areas += [(key, tags, part) for part in shapely.get_parts(outline)]
     elif entity.is_way():
         key, coordinates = f"way {entity.id}", [(n.lon, n.lat) for n in entity.nodes if n.location.valid()]
@@ -91,6 +90,14 @@ def _take(entity: Any, factory: Any, found: _Found, rings: dict[str, Shape], who
             rings[key] = (key, tags, coordinates)
         elif osm_tags.is_line(tags) and len(coordinates) > 1:
             found.lines.append((key, tags, coordinates))
+
+
+def _outline(area: Any, factory: Any) -> shapely.Geometry | None:
+    """Multipolygon of an area; None if its rings cross or the extract cut it off: osmium tells no more."""
+    try:
+        return shapely.from_wkb(factory.create_multipolygon(area))
+    except RuntimeError:
+        return None
 
 
 def _survey(found: _Found, origin: Geodetic, size_m: float) -> Survey:
