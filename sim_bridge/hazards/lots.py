@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from sim_bridge.classes import CLASS_ID
 from sim_bridge.hazards import wreck
-from sim_bridge.hazards.common import F64
-from sim_bridge.world.materials import INDEX
+from sim_bridge.hazards.common import F64, Bool
+from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import Building, Grid, Mesh, World
 from sim_bridge.world.shapes import box, boxes, hash_unit, mesh_of, turn
 
@@ -21,12 +22,14 @@ U8 = npt.NDArray[np.uint8]
 
 _TONES = ("ash", "ash_brown", "ash_dark", "charred_debris")
 _LITTER = ["ash", "burnt_metal", "burnt_metal", "ash_brown", "ash_dark", "charred_debris"]
+_STREET = np.array([m.semantic == CLASS_ID["road"] for m in TABLE])
 _WALL_M, _EDGE_M = 0.35, 0.5
 
 
 def ash_floor(values: U8, grid: Grid, building: Building, seed: int) -> None:
     """Paints the ashes of one house into `values`, the ground raster that `grid` describes."""
-    window, inside = _window(grid, building)
+    window, inside, edge = _window(grid, building)
+    inside |= edge & ~_STREET[grid.values[window]]
     if not inside.any():
         return
     iy, ix = np.nonzero(inside)
@@ -38,18 +41,18 @@ def ash_floor(values: U8, grid: Grid, building: Building, seed: int) -> None:
     values[window][iy, ix] = names[_tone(local, x, y, building, seed)]
 
 
-def _window(grid: Grid, building: Building) -> tuple[tuple[slice, slice], npt.NDArray[np.bool_]]:
-    """The part of the raster around a building, and which of its cells lie on the lot."""
+def _window(grid: Grid, building: Building) -> tuple[tuple[slice, slice], Bool, Bool]:
+    """The part of the raster around a building, and which of its cells lie under it and along its edge."""
     ring = (np.asarray(building.footprint) - [grid.west_m, grid.south_m]) / grid.cell_m
     size = np.array(grid.values.shape[::-1])
     low = np.clip(np.floor(ring.min(axis=0)).astype(int) - 2, 0, size)
     high = np.clip(np.ceil(ring.max(axis=0)).astype(int) + 3, 0, size)
-    mask = np.zeros((high - low)[::-1], np.uint8)
+    mask, edge = (np.zeros((high - low)[::-1], np.uint8) for _ in range(2))
     if mask.size:
         corners = np.round((ring - low - 0.5) * 16).astype(np.int32)
         cv2.fillPoly(mask, [corners], 1, shift=4)
-        cv2.polylines(mask, [corners], True, 1, max(1, round(_EDGE_M / grid.cell_m)), shift=4)
-    return (slice(low[1], high[1]), slice(low[0], high[0])), mask.astype(np.bool_)
+        cv2.polylines(edge, [corners], True, 1, max(1, round(_EDGE_M / grid.cell_m)), shift=4)
+    return (slice(low[1], high[1]), slice(low[0], high[0])), mask.astype(np.bool_), edge.astype(np.bool_)
 
 
 def _tone(local: F64, x: F64, y: F64, building: Building, seed: int) -> npt.NDArray[np.int64]:

@@ -20,19 +20,37 @@ from sim_bridge.world.build import build_world
 from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import Aftermath, World
 
-LAYOUT = Layout(size_m=180.0, density=0.95)
+LAYOUT = Layout(size_m=240.0, density=0.95)
 CHAIN_H = 20.1168 / 60
 """Metres a minute in a chain an hour."""
 
 
 @cache
-def world(seed: int = 3) -> World:
+def place(seed: int) -> World:
     return build_world(SceneSpec(seed=seed, layout=LAYOUT))
 
 
 @cache
-def after(fire: Fire, seed: int = 3) -> Aftermath:
-    return strike(world(seed), SceneSpec(seed=seed, layout=LAYOUT, hazard=fire))
+def struck(fire: Fire, seed: int) -> Aftermath:
+    return strike(place(seed), SceneSpec(seed=seed, layout=LAYOUT, hazard=fire))
+
+
+@cache
+def lively() -> int:
+    """The first seed whose place has houses of which some burn and some do not."""
+    for seed in range(30):
+        burnt = [row.state == "burnt_down" for row in struck(Fire(hours=12.0), seed).damage]
+        if 15 < sum(burnt) < len(burnt) - 2:
+            return seed
+    raise AssertionError("no place burns in part")
+
+
+def world() -> World:
+    return place(lively())
+
+
+def after(fire: Fire) -> Aftermath:
+    return struck(fire, lively())
 
 
 # calculated with pyretechnics 2026.10.20: base_spread_rate, _phiW_expnt and _phiS_G of calc_surface_fire_behavior_
@@ -115,7 +133,7 @@ def test_half_of_the_houses_catch_at_the_critical_heat() -> None:
 
 
 def test_saved_houses_are_as_rare_as_inspections_say() -> None:
-    states = [row.state for seed in range(8) for row in after(Fire(hours=12), seed).damage]
+    states = [row.state for seed in range(6) for row in struck(Fire(hours=12.0), seed).damage]
     burnt, saved = (sum(s in names for s in states) for names in (("burnt_down",), ("roof_scorched", "partly_burnt")))
     assert burnt > 120 and saved / (burnt + saved) == pytest.approx(SAVED_SHARE, abs=0.04)
 
@@ -131,7 +149,7 @@ def test_smoke_until_the_fire_is_out() -> None:
 def test_smoke_drifts_downwind() -> None:
     lone = replace(world(), buildings=(max(world().buildings, key=lambda b: -abs(np.mean(b.footprint))),), trees=())
     fire = Fire(hours=2.0, wind_from_deg=270.0, ignition_azimuth_deg=270.0)
-    smoke = strike(lone, SceneSpec(seed=3, layout=LAYOUT, hazard=fire)).fields["smoke"]
+    smoke = strike(lone, SceneSpec(seed=lively(), layout=LAYOUT, hazard=fire)).fields["smoke"]
     nx = smoke.values.shape[1]
     assert smoke.values[:, nx // 2:].sum() > smoke.values[:, :nx // 2].sum()
 
@@ -156,15 +174,15 @@ def test_each_cause_names_a_value() -> None:
         assert any(c.isdigit() for c in row.cause)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.floats(0, 8), st.floats(0.1, 8))
 def test_longer_never_less(hours: float, more: float) -> None:
-    first, second = (after(Fire(hours=round(h, 2)), 3).damage for h in (hours, hours + more))
+    first, second = (after(Fire(hours=round(h, 2))).damage for h in (hours, hours + more))
     assert all(a.grade <= b.grade for a, b in zip(first, second, strict=True))
 
 
 def test_ashes_keep_to_the_lot() -> None:
-    result = after(Fire(hours=12))
+    result = after(Fire(hours=12.0))
     burnt = [b for b, row in zip(world().buildings, result.damage, strict=True) if row.state == "burnt_down"]
     lots = shapely.union_all([shapely.Polygon(b.footprint).buffer(1.2) for b in burnt])
     grid = result.ground

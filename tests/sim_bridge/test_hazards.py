@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ HAZARD = np.array([material.hazard for material in TABLE])
 
 
 @cache
-def world(seed: int = 5, water: str = "river") -> World:
+def world(seed: int = 5, water: Literal["none", "river"] = "river") -> World:
     return build_world(SceneSpec(seed=seed, layout=replace(LAYOUT, water=water)))
 
 
@@ -186,7 +187,7 @@ def test_fire_that_has_not_come_has_no_time_of_arrival() -> None:
     assert np.isnan(field).any() and float(np.nanmax(field)) <= 12.0
 
 
-@pytest.mark.parametrize("hazard", [Flood(stage_m=3.0), Fire(hours=1.0)])
+@pytest.mark.parametrize("hazard", [Flood(stage_m=4.5), Fire(hours=1.0)])
 def test_damage_is_coherent_in_space(hazard: Hazard) -> None:
     """Damaged buildings stand beside damaged ones more often than chance would have it."""
     spec = SceneSpec(seed=1, layout=Layout(size_m=420.0, water="river"), hazard=hazard)
