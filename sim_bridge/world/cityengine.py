@@ -79,6 +79,7 @@ def grow(buildings: Sequence[Building], rules: Sequence[RulePackage], seed: int)
         if faces > MOST_FACES:
             raise InputError(f"{rule.file} grows more than {MOST_FACES:,} triangles on {len(grown)} buildings: choose "
                              "fewer buildings, a simpler package or its attributes for less detail")
+    _say_terms()
     return (tuple(grown[b.id][0] if b.id in grown else b for b in buildings),
             Mesh.concatenate([grown[b.id][1] for b in buildings if b.id in grown]))
 
@@ -87,7 +88,6 @@ def _check_installed() -> None:
     if importlib.util.find_spec("pyprt") is None:
         raise InputError("rules name CityEngine packages, which take pyprt: run pip install "
                          f"'mage-disaster[cityengine]', or leave rules empty for our own buildings. {TERMS}")
-    _say_terms()
 
 
 @cache
