@@ -75,7 +75,7 @@ def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
         _f32([m.semantic == CLASS_ID["water"] for m in TABLE]), kind == PATTERN_ID["rows"],
         np.array([m.texture not in _LAID for m in TABLE]),
         _f32(albedo)[other], _f32([STAINS[m.name][1] if m.name in STAINS else 0.0 for m in TABLE]), 0.45 / STEPS,
-        0.5 / STEPS,
+        0.3 / STEPS,
         np.array([0, 1, 2] if band == "rgb" else [1, 1, 1], np.int32),
     )
 

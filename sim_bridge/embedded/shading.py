@@ -281,9 +281,11 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: 
         along, across = x + 0.5 * z, y
         nx, ny, nz = ruffled(texels, look, m, x, y, z, nx, ny, nz)
     factor, stain = grain(texels, look, m, along, across, x, y)
-    if look.glint[m] > 0 and surface.streaks.shape[0] > 1:
-        silt = bilinear(surface.streaks, surface.streaks_west_south_cell, x, y)
-        factor *= 1 + 0.15 * silt
+    ripple = 0.0
+    if look.glint[m] > 0:
+        ripple = min(max((factor - 1) / max(look.contrast[m], 1e-6) * look.mottle, -1.0), 1.0)
+        if surface.streaks.shape[0] > 1:
+            factor *= 1 + 0.15 * bilinear(surface.streaks, surface.streaks_west_south_cell, x, y)
     if surface.material[f] == GROUND:
         red, green, blue = ground_colour(surface, look, texels, m, stain, x, y)
     else:
@@ -302,8 +304,7 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: 
     if look.glint[m] > 0:
         vx, vy, vz = eye[0] - x, eye[1] - y, eye[2] - z
         far = math.sqrt(vx * vx + vy * vy + vz * vz)
-        sky, glitter = mirrored(toward, look.glint[m] * (factor - 1) / max(look.contrast[m], 1e-6) * look.mottle,
-                                vx / far, vy / far, vz / far)
+        sky, glitter = mirrored(toward, ripple, vx / far, vy / far, vz / far)
         glitter = glitter if rays.lit[i] else 0.0
     kept = 0.0
     if surface.smoke.shape[0] > 1:
