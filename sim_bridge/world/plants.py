@@ -51,7 +51,8 @@ _SMALL_M, _LARGE_M = 2.0, 3.8
 _TIERS = ((0.14, 0.50, 1.0), (0.34, 0.66, 0.80), (0.54, 0.83, 0.56), (0.72, 1.0, 0.34))
 """Skirts of a conifer: foot and top (shares of the height) and radius (share of the crown's)."""
 _SPOKES = 10
-_TWIGS = 84
+_TWIGS = (50, 84, 130)
+"""Of small, middling and large crowns."""
 _FRONDS = 11
 _TRUNKLESS = ("bush", "hedge")
 
@@ -70,16 +71,16 @@ def trees_mesh(trees: Sequence[Tree], crowns: Sequence[str]) -> Mesh:
     table = np.array([[t.x, t.y, t.base_m, t.height_m, t.crown_radius_m] for t in trees]).reshape(-1, 5)
     index = np.array([INDEX[name] for name in crowns], np.uint16)
     bare = (index == INDEX["crown_bare"]) | ((index == INDEX["crown_burnt"]) & (_draw(table, 6) < 0.5))
-    parts = []
+    size = np.digitize(table[:, 4], [_SMALL_M, _LARGE_M])
+    parts = [_twigs(table[bare & (size == k)], index[bare & (size == k)], count) for k, count in enumerate(_TWIGS)]
     for form, habit in _HABITS.items():
         chosen = (forms == form) & ~bare
-        size = np.digitize(table[:, 4], [_SMALL_M, _LARGE_M])
         for k, lobes in enumerate(habit.lobes):
             parts.append(_lobed(table[chosen & (size == k)], index[chosen & (size == k)], habit, lobes))
     cone, palm = (forms == "cone") & ~bare, (forms == "palm") & ~bare
     trunk = ~np.isin(forms, _TRUNKLESS)
     return Mesh.concatenate([*parts, _conifers(table[cone], index[cone]), _palms(table[palm], index[palm]),
-                             _twigs(table[bare], index[bare]), _trunks(table[trunk], forms[trunk] == "palm")])
+                             _trunks(table[trunk], forms[trunk] == "palm")])
 
 
 def _draw(table: F64, *purpose: npt.ArrayLike) -> F64:
@@ -187,17 +188,17 @@ def _palms(table: F64, material: npt.NDArray[np.uint16]) -> Mesh:
                    tint=_tones(table, _FRONDS).repeat(3, axis=1).reshape(-1, 3))
 
 
-def _twigs(table: F64, material: npt.NDArray[np.uint16]) -> Mesh:
+def _twigs(table: F64, material: npt.NDArray[np.uint16], count: int) -> Mesh:
     """Slender blades that point up and outwards through the crown: a grey haze from afar, branches from near by."""
     x, y, base, height, radius = (column[:, None] for column in table.T)
-    k = np.arange(_TWIGS)
-    limb = k < 14
+    k = np.arange(count)
+    limb = k < 14 + count // 20
     angle = _GOLDEN * k + 2 * np.pi * _draw(table, 3)[:, None] + 0.5 * _draw(table, 20.0 + k)
     start = np.where(limb, 0.02, 0.2 + 0.5 * _draw(table, 80.0 + k))
     end = start + np.where(limb, 0.6 + 0.35 * _draw(table, 140.0 + k), 0.3 + 0.2 * _draw(table, 140.0 + k))
     end = np.minimum(end, 1.05)
     bend = angle + np.where(limb, 0.15, 0.9) * (_draw(table, 200.0 + k) - 0.5)
-    width = radius * np.where(limb, 0.022, 0.016 + 0.016 * _draw(table, 260.0 + k))
+    width = radius * np.where(limb, 0.022, 0.014 + 0.014 * _draw(table, 260.0 + k))
     low = base + height * np.where(limb, 0.36, 0.42 + 0.35 * _draw(table, 320.0 + k))
     high = base + height * (0.60 + 0.38 * _draw(table, 380.0 + k))
     ax, ay = x + radius * start * np.cos(angle), y + radius * start * np.sin(angle)
@@ -206,8 +207,8 @@ def _twigs(table: F64, material: npt.NDArray[np.uint16]) -> Mesh:
     sx, sy = -(by - ay) / side * width, (bx - ax) / side * width
     vertices = np.stack([np.stack([ax - sx, ay - sy, low], -1), np.stack([bx, by, high], -1),
                          np.stack([ax + sx, ay + sy, low], -1)], axis=2)
-    return mesh_of(vertices, np.arange(3 * _TWIGS * len(table)), material.repeat(_TWIGS),
-                   tint=_tones(table, _TWIGS).reshape(-1, 3))
+    return mesh_of(vertices, np.arange(3 * count * len(table)), material.repeat(count),
+                   tint=_tones(table, count).reshape(-1, 3))
 
 
 def _trunks(table: F64, slim: npt.NDArray[np.bool_]) -> Mesh:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import Building, Mesh
 from sim_bridge.world.roofs import Facet
 from sim_bridge.world.shapes import F64, box, boxes, quads
 
 Rect = tuple[float, float, float, float]
 _PANEL_M = (1.05, 1.7)
+_BRICK, _CEMENT, _STEEL = (74, 50, 42), (86, 78, 70), (104, 104, 106)
+"""Tints of what is made of the material `roof_unit`."""
 _TRIES = 5
 """Places drawn for a thing until it fits on a slope."""
 
@@ -132,10 +135,11 @@ def panels(spot: Spot, columns: int, rows: int, instance: int) -> Mesh:
     return quads(spot.points(a + corner_a, d + corner_d, 0.12), "solar_panel", (128, 128, 128), instance)
 
 
-def chimney(spot: Spot, height_m: float, material: str, instance: int, size_m: float = 0.6) -> Mesh:
+def stack(spot: Spot, height_m: float, tint: tuple[int, int, int], instance: int, size_m: float = 0.6) -> Mesh:
+    """A chimney or a vent pipe."""
     yaw = float(np.degrees(np.arctan2(spot.down[1], spot.down[0])))
-    return box((spot.x, spot.y), (size_m, 1.2 * size_m), yaw, spot.z - size_m * spot.fall, spot.z + height_m, material,
-               (118, 112, 106), instance)
+    return box((spot.x, spot.y), (size_m, 1.2 * size_m), yaw, spot.z - size_m * spot.fall, spot.z + height_m,
+               "roof_unit", tint, instance)
 
 
 def dormer(spot: Spot, building: Building, tint: F64) -> Mesh:
@@ -179,11 +183,11 @@ def on_slopes(building: Building, slopes: Slopes, tint: F64, rng: np.random.Gene
     if dwelling:
         most = 1 + int(area / 90) if old else 2
         parts += _many(slopes, int(rng.integers(0, most + 1)), (0.9, 0.9), (0.7, 0.97),
-                       lambda spot: chimney(spot, rng.uniform(0.7, 1.3), "wall_brick", building.id))
+                       lambda spot: stack(spot, rng.uniform(0.7, 1.3), _BRICK if old else _CEMENT, building.id))
         parts += _many(slopes, int(rng.integers(0, 4 if old else 2)), (0.9, 1.3), (0.25, 0.75),
                        lambda spot: lying(spot, 0.8, 1.2, 0.08, "roof_glass", building.id))
         parts += _many(slopes, int(rng.integers(0, 4)), (0.4, 0.4), (0.3, 0.9),
-                       lambda spot: chimney(spot, 0.35, "roof_unit", building.id, 0.25))
+                       lambda spot: stack(spot, 0.35, _STEEL, building.id, 0.25))
     if building.use in ("industrial", "barn", "commercial"):
         strip = rng.random() < 0.5
         parts += _many(slopes, min(int(area / 60), 16) if strip else 0, (1.2, 3.2), (0.35, 0.65),
@@ -232,8 +236,9 @@ def on_flat(building: Building, room: shapely.Polygon, tint: F64, rng: np.random
                            "roof_unit", tones, building.id))
     if building.use in ("apartments", "commercial") and building.storeys >= 3 and area > 80:
         head = _scatter(room, low, high, 1, (3.0, 4.5), rng)
-        parts += [box((x, y), (w, d), 0.0, z - 0.05, z + 2.4, building.wall_material, tint, building.id)
-                  for x, y, w, d in head]
+        covered = np.array([[INDEX[building.roof_material]] * 2 + [INDEX[building.wall_material]] * 10] * len(head))
+        parts.append(boxes(head[:, :2], head[:, 2:], np.zeros(len(head)), np.full(len(head), z - 0.05),
+                           np.full(len(head), z + 2.4), covered.reshape(-1, 12), tint, building.id))
     return parts
 
 

