@@ -38,9 +38,10 @@ SETTLEMENTS: tuple[Settlement, ...] = get_args(Settlement)
 _BY_WATER = ("coastal", "riverside")
 """Settlements whose water rises; on the others, rain gathers."""
 _LEVELS: Mapping[str, tuple[tuple[str, Hazard], ...]] = {
-    "earthquake": tuple((f"magnitude {m:g} at 5 km", Earthquake(magnitude=m, epicentre_distance_km=5.0, code="low"))
+    "earthquake": tuple((f"magnitude {m:g} at 5 km", Earthquake(m, 5.0, vs30_ms=250.0, code="pre"))
                         for m in (6.3, 7.0, 7.8)),
-    "fire": tuple((f"after {60 * h:.0f} min", Fire(hours=h)) for h in (0.2, 0.6, 4.0)),
+    "fire": tuple((f"after {60 * h:.0f} min", Fire(hours=h, wind_speed_ms=18.0, fuel_moisture=0.03))
+                  for h in (0.2, 0.6, 4.0)),
     "wind": tuple((f"gusts of {g:g} m/s", Wind(gust_ms=g)) for g in (45.0, 65.0, 85.0)),
     "tsunami": tuple((f"{h:g} m at the shore", Tsunami(height_m=h)) for h in (2.0, 5.0, 10.0)),
 }
