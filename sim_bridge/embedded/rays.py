@@ -262,8 +262,8 @@ def add_void(void: F32, target: I32, weight: float, total: F32) -> None:
 
 @kernel
 def extend(surface: Surface, tile: int, origin: F32, directions: F32, centres: I32, rays: Rays, sub: Rays) -> None:
-    """Fills `sub` (N * k), k rays through each of the pixels whose middle hit is rays[centres] (N,), where that hit lies
-    in a tile, as if they met the plane of its face in the same light: nothing ends within these pixels but colours."""
+    """Fills `sub` (N * k), k rays through each of the pixels whose middle is rays[centres] (N,), where that lies in a
+    tile, as if they met the plane of its face in the same light: nothing ends within these pixels but colours."""
     many = directions.shape[0] // centres.shape[0]
     for i in range(directions.shape[0]):
         c = centres[i // many]
@@ -287,13 +287,14 @@ def extend(surface: Surface, tile: int, origin: F32, directions: F32, centres: I
 
 @kernel
 def identify(surface: Surface, soft: npt.NDArray[np.bool_], tile: int, rays: Rays, key: npt.NDArray[np.int64]) -> None:
-    """Fills key (N,) of the rays that hit a tile: the same where the same thing shows; bit 0: a hit, bit 1: soft. Others
-    stay as they are."""
+    """Fills key (N,) of the rays that hit a tile: the same where the same thing shows; bit 0: a hit, bit 1: soft,
+    bit 2: a crown. Others stay as they are."""
     for i in range(key.shape[0]):
         f = rays.face[i]
         if f >= 0 and rays.tile[i] == tile:
-            key[i] = (1 + 2 * soft[f] + 4 * np.int64(surface.material[f]) + (np.int64(surface.instance[f]) << 18)
-                      + (np.int64(tile) << 50))
+            flags = 1 + 2 * soft[f] + 4 * (soft[f] and surface.material[f] != GROUND)
+            key[i] = (flags + 8 * np.int64(surface.material[f]) + (np.int64(surface.instance[f]) << 19)
+                      + (np.int64(tile) << 51))
 
 
 @inner
@@ -333,9 +334,24 @@ def mark_edges(key: npt.NDArray[np.int64], rays: Rays, width: int, steps_m: F32,
 
 
 @kernel
-def mark_contrast(pixels: U8, width: int, least: int, enough: int, edge: U8) -> None:
-    """Adds COLOUR to what is marked of pixels (N, 3), whole rows, that differ from a neighbour by more than `enough` in
-    a channel, and clears it where they differ from none by more than `least`: whatever runs there, it is not seen."""
+def mark_thin(key: npt.NDArray[np.int64], rays: Rays, width: int, steps_m: F32, edge: U8) -> None:
+    """Adds EDGE two pixels around what is one pixel wide: a pole or its shadow shows in some pixels and slips through
+    between the middles of the next."""
+    count = edge.shape[0]
+    for i in range(width, count - width):
+        if edge[i] & EDGE and 0 < i % width < width - 1:
+            along = between(key, rays, i, i - 1, steps_m) & between(key, rays, i, i + 1, steps_m)
+            across = between(key, rays, i, i - width, steps_m) & between(key, rays, i, i + width, steps_m)
+            if (along | across) & EDGE:
+                for row in range(max(0, i // width - 2), min(count // width, i // width + 3)):
+                    for column in range(max(0, i % width - 2), min(width, i % width + 3)):
+                        edge[row * width + column] |= EDGE
+
+
+@kernel
+def mark_contrast(pixels: U8, key: npt.NDArray[np.int64], width: int, enough: int, edge: U8) -> None:
+    """Marks pixels (N, 3) of whole rows that differ from a neighbour by more than `enough` in a channel: COLOUR, and
+    within crowns, where no face is as wide as a pixel, EDGE. Borders with half of that contrast are not seen."""
     for i in range(edge.shape[0]):
         most = 0
         for k in range(4):
@@ -344,8 +360,8 @@ def mark_contrast(pixels: U8, width: int, least: int, enough: int, edge: U8) -> 
             j = i + step
             if inside and 0 <= j < edge.shape[0]:
                 for c in range(3):
-                    most = max(most, abs(np.int64(pixels[i, c]) - np.int64(pixels[j, c])))
+                    most = max(most, abs(int(pixels[i, c]) - int(pixels[j, c])))
         if most > enough:
-            edge[i] |= COLOUR
-        elif most <= least:
+            edge[i] |= EDGE if key[i] & 4 else COLOUR
+        elif edge[i] == COLOUR and most <= enough // 2:
             edge[i] = 0

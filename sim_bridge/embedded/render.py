@@ -25,10 +25,14 @@ from sim_bridge.spec import Light
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
-_BAND_RAYS = 32768
-"""Rays in work at a time: their arrays stay in the processor's cache."""
+_BAND_PIXELS, _CHUNK_RAYS = 131072, 32768
+"""In work at a time: pixels, and rays where there are several a pixel. Bounds memory for pictures of any size."""
+_MARGIN_ROWS = 3
+"""Traced beyond a band, so that what runs through its pixels does not depend on where bands end."""
 _TALLEST_M, _FARTHEST_SHADOW_M = 60.0, 200.0
 """Of what may throw a shadow into the picture from a neighbouring tile."""
+_SEEN = 10
+"""Steps of 255 between neighbouring pixels of one face, from which on its pattern is finer than pixels."""
 _LEAST_ROWS = 16
 """Of a band, however wide the picture."""
 
@@ -57,10 +61,7 @@ class _Shot:
     """(T, 2) from the frame of the scene to that of the tile."""
     steps_m: F32
     """(T,) jumps in depth that are edges."""
-    coarse: tuple[Look, ...]
-    """For one sample a pixel."""
-    fine: tuple[Look, ...]
-    """For side * side samples a pixel."""
+    looks: tuple[Look, ...]
     side: int
 
 
@@ -68,7 +69,8 @@ def render(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, lig
            samples: int = 4) -> Rendered:
     """Picture of a phase. Labels and depth come from the ray through the pixel's centre. So does colour, except where
     an edge runs by (of a thing, a shadow, a roof plane): there it is the mean over a grid of `samples` rays, a square
-    number. The near-infrared band is grey in three equal channels.
+    number; and where only colours change, it is the mean over as many points of the face that the centre met. A test
+    holds this against `samples` rays everywhere. The near-infrared band is grey in three equal channels.
 
     The result depends on world, pose, camera and light only: bit for bit, on any number of threads.
     Raises InputError if `samples` is not a square number.
@@ -80,7 +82,7 @@ def render(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, lig
     size = (camera.height, camera.width)
     out = Rendered(np.empty((*size, 3), np.uint8), np.empty(size, np.float32), np.empty(size, np.uint16),
                    np.empty(size, np.uint32))
-    step = max(_LEAST_ROWS, _BAND_RAYS // camera.width)
+    step = max(_LEAST_ROWS, _BAND_PIXELS // camera.width)
     for first in range(0, camera.height, step):
         _render_rows(shot, first, min(first + step, camera.height), out)
     return out
@@ -97,34 +99,56 @@ def _shot(scene: Scene, phase: Phase, pose: CameraPose, camera: Intrinsics, ligh
     return _Shot(tiles, camera, pose.rotation.astype(np.float32), origin, lights.illumination(light, band),
                  np.array([(-tile.east_m, -tile.north_m) for tile in tiles]).reshape(-1, 2),
                  np.array([1.5 * m for m in pixels_m], np.float32),
-                 tuple(lights.look(atlas(), band, m) for m in pixels_m),
-                 tuple(lights.look(atlas(), band, m / side) for m in pixels_m), side)
+                 tuple(lights.look(atlas(), band, m) for m in pixels_m), side)
 
 
 def _render_rows(shot: _Shot, first: int, last: int, out: Rendered) -> None:
-    """Draws rows first to last; a row more on either side is traced, so that edges are found across bands."""
+    """Draws rows first to last."""
     width = shot.camera.width
-    top, bottom = max(0, first - 1), min(shot.camera.height, last + 1)
+    top, bottom = max(0, first - _MARGIN_ROWS), min(shot.camera.height, last + _MARGIN_ROWS)
     pixels = np.arange(top * width, bottom * width, dtype=np.int32)
-    rays = _lit(shot, pixels, 1, _blocks(bottom - top, width))
+    rays = _lit(shot, _directions(shot, pixels, 1), _blocks(bottom - top, width))
     own = slice((first - top) * width, (last - top) * width)
     _store(shot, rays, own, out, slice(first, last))
-    edge = np.zeros(pixels.size, np.bool_)
+    total = np.zeros((pixels.size, 3), np.float32)
+    _shade(shot, rays, np.arange(pixels.size, dtype=np.int32), 1.0, total)
     if shot.side > 1:
-        key = np.zeros(pixels.size, np.int64)
-        for place, tile in enumerate(shot.tiles):
-            kernels.identify(tile.drawn.surface, tile.drawn.soft, place, rays, key)
-        kernels.mark_edges(key, rays, width, shot.steps_m, edge)
-    total = np.zeros(((last - first) * width, 3), np.float32)
-    plain = np.full(pixels.size, -1, np.int32)
-    plain[own] = np.where(edge[own], -1, np.arange(len(total)))
-    _shade(shot, shot.coarse, rays, plain, 1.0, total)
-    refined = np.flatnonzero(edge[own]).astype(np.int32)
-    for part in np.array_split(refined, 1 + refined.size * shot.side ** 2 // _BAND_RAYS):
-        sub = _lit(shot, part + np.int32(first * width), shot.side, _line(part.size * shot.side ** 2))
-        _shade(shot, shot.fine, sub, np.repeat(part, shot.side ** 2), 1 / shot.side ** 2, total)
-    steps = lights.TONE_STEPS / lights.TONE_TOP
-    shading.develop(total, lights.tone_curve(), steps, out.rgb[first:last].reshape(-1, 3))
+        edge = _edges(shot, rays, total)
+        total[edge > 0] = 0
+        for traced in (True, False):
+            here = (edge[own] & kernels.EDGE) > 0 if traced else edge[own] == kernels.COLOUR
+            chosen = own.start + np.flatnonzero(here).astype(np.int32)
+            for centres in np.array_split(chosen, 1 + chosen.size * shot.side ** 2 // _CHUNK_RAYS):
+                directions = _directions(shot, pixels[centres], shot.side)
+                sub = _lit(shot, directions, _line(len(directions))) if traced else _spread(shot, directions, centres,
+                                                                                            rays)
+                _shade(shot, sub, np.repeat(centres, shot.side ** 2), 1 / shot.side ** 2, total)
+    _develop(total[own], out.rgb[first:last].reshape(-1, 3))
+
+
+def _develop(total: F32, pixels: npt.NDArray[np.uint8]) -> None:
+    shading.develop(total, lights.tone_curve(), lights.TONE_STEPS / lights.TONE_TOP, pixels)
+
+
+def _edges(shot: _Shot, rays: Rays, total: F32) -> npt.NDArray[np.uint8]:
+    """(N,) what runs through the pixels of whole rows, see `rays.between` and `rays.mark_contrast`."""
+    key, edge = np.zeros(rays.t.size, np.int64), np.empty(rays.t.size, np.uint8)
+    for place, tile in enumerate(shot.tiles):
+        kernels.identify(tile.drawn.surface, tile.drawn.soft, place, rays, key)
+    kernels.mark_edges(key, rays, shot.camera.width, shot.steps_m, edge)
+    kernels.mark_thin(key, rays, shot.camera.width, shot.steps_m, edge)
+    pixels = np.empty(total.shape, np.uint8)
+    _develop(total, pixels)
+    kernels.mark_contrast(pixels, key, shot.camera.width, _SEEN, edge)
+    return edge
+
+
+def _spread(shot: _Shot, directions: F32, centres: I32, rays: Rays) -> Rays:
+    """Rays through pixels, the same number through each, on the plane and in the light that rays[centres] met."""
+    sub = kernels.blank(len(directions))
+    for place, tile in enumerate(shot.tiles):
+        kernels.extend(tile.drawn.surface, place, _eye(shot, place), directions, centres, rays, sub)
+    return sub
 
 
 def _store(shot: _Shot, rays: Rays, own: slice, out: Rendered, rows: slice) -> None:
@@ -137,9 +161,9 @@ def _store(shot: _Shot, rays: Rays, own: slice, out: Rendered, rows: slice) -> N
     out.instance[rows] = instance.reshape(size)
 
 
-def _lit(shot: _Shot, pixels: I32, side: int, order: I32) -> Rays:
-    """Rays through a grid of side * side points in each pixel: what they hit, and whether the sun reaches it."""
-    rays, toward = _trace(shot, pixels, side, order), shot.light.toward_sun
+def _lit(shot: _Shot, directions: F32, order: I32) -> Rays:
+    """What rays hit, and whether the sun reaches it."""
+    rays, toward = trace_tiles(shot.tiles, shot.origin[None], directions, order), shot.light.toward_sun
     kernels.face_sun(toward, rays)
     for place, tile in enumerate(shot.tiles):
         shifts = np.zeros((len(shot.tiles), 3), np.float32)
@@ -148,20 +172,25 @@ def _lit(shot: _Shot, pixels: I32, side: int, order: I32) -> Rays:
     return rays
 
 
-def _trace(shot: _Shot, pixels: I32, side: int, order: I32) -> Rays:
+def _directions(shot: _Shot, pixels: I32, side: int) -> F32:
     camera = shot.camera
     directions = np.empty((pixels.size * side * side, 3), np.float32)
     kernels.aim(shot.rotation, (camera.focal_px, camera.width, camera.height), pixels, side, directions)
-    return trace_tiles(shot.tiles, shot.origin[None], directions, order)
+    return directions
 
 
-def _shade(shot: _Shot, looks: tuple[Look, ...], rays: Rays, target: I32, weight: float, total: F32) -> None:
+def _eye(shot: _Shot, place: int) -> F32:
+    """Where the camera is in the frame of a tile."""
+    return np.asarray(shot.origin + np.append(shot.shifts[place], 0.0), np.float32)
+
+
+def _shade(shot: _Shot, rays: Rays, target: I32, weight: float, total: F32) -> None:
     if not shot.tiles:
         kernels.add_void(shot.light.void, target, weight, total)
-    for place, (tile, look) in enumerate(zip(shot.tiles, looks, strict=True)):
+    for place, (tile, look) in enumerate(zip(shot.tiles, shot.looks, strict=True)):
         # what is missed counts as of the first tile
         here = target if len(shot.tiles) == 1 else np.where(rays.tile == place, target, np.int32(-1))
-        eye = (shot.origin + np.append(shot.shifts[place], 0.0)).astype(np.float32)
+        eye = _eye(shot, place)
         shading.shade(tile.drawn.surface, look, atlas().texels, shot.light, eye, rays, here, weight, total)
 
 
@@ -174,7 +203,7 @@ def _blocks(rows: int, width: int) -> I32:
 
 @lru_cache(maxsize=1)
 def _all() -> I32:
-    return np.arange(4 * _BAND_RAYS, dtype=np.int32)
+    return np.arange(4 * _CHUNK_RAYS, dtype=np.int32)
 
 
 def _line(count: int) -> I32:

@@ -7,6 +7,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from small_world import box, small_package
 
@@ -14,11 +15,14 @@ from sim_bridge.embedded import light as lights
 from sim_bridge.embedded import rays as kernels
 from sim_bridge.embedded import textures
 from sim_bridge.embedded.render import render
-from sim_bridge.embedded.scene import Scene
+from sim_bridge.embedded.scene import Phase, Scene
 from sim_bridge.errors import InputError
 from sim_bridge.frames import ENU, intrinsics, look_at, pixel_rays, project
-from sim_bridge.spec import Light
+from sim_bridge.hazards import strike
+from sim_bridge.spec import Fire, Layout, Light, SceneSpec, View
+from sim_bridge.world.build import build_world
 from sim_bridge.world.materials import INDEX
+from sim_bridge.world.package import Package
 
 CAMERA = intrinsics(64, 48, 15.0)
 SHARP = intrinsics(200, 200, 10.0)
@@ -129,8 +133,37 @@ def test_bands_of_rows_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(small_package([HOUSE]))
     pose = look_at(ENU(3, 2, 0), 150.0, 25.0, 60.0)
     whole = render(scene, "before", pose, SHARP, Light()).rgb
-    monkeypatch.setattr("sim_bridge.embedded.render._BAND_RAYS", 1)
+    monkeypatch.setattr("sim_bridge.embedded.render._BAND_PIXELS", 1)
     np.testing.assert_array_equal(render(scene, "before", pose, SHARP, Light()).rgb, whole)
+
+
+@pytest.fixture(scope="module")
+def burnt() -> Scene:
+    spec = SceneSpec(seed=3, layout=Layout(size_m=150.0, density=1.0), hazard=Fire())
+    world = build_world(spec)
+    return Scene(Package(world, strike(world, spec)))
+
+
+def _everywhere(_pixels: object, _key: object, _width: int, _enough: int, edge: npt.NDArray[np.uint8]) -> None:
+    edge[:] = kernels.EDGE
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize(("gsd_m", "off_nadir_deg"), [(0.1, 0.0), (0.5, 0.0), (0.25, 25.0), (0.5, 45.0)])
+def test_adaptive_antialiasing_equals_rays_everywhere(burnt: Scene, phase: Phase, gsd_m: float, off_nadir_deg: float,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = intrinsics(256, 256, 15.0)
+    pose = look_at(ENU(0, 0, float(burnt.package.world.height_at(0, 0))),
+                   View(gsd_m).distance_m(256), off_nadir_deg, 90.0)
+    adaptive = render(burnt, phase, pose, camera, Light()).rgb.astype(int)
+    monkeypatch.setattr("sim_bridge.embedded.render.kernels.mark_contrast", _everywhere)
+    full = render(burnt, phase, pose, camera, Light()).rgb.astype(int)
+    difference = np.abs(adaptive - full)
+    assert difference.mean() < 1.0
+    assert np.percentile(difference, 99.9) <= 8
+    # and it has something to do: one ray a pixel is far off
+    single = render(burnt, phase, pose, camera, Light(), samples=1).rgb.astype(int)
+    assert np.percentile(np.abs(single - full), 99.9) > 16
 
 
 def test_beyond_the_world_there_is_nothing() -> None:
