@@ -95,7 +95,8 @@ def _take(entity: Any, factory: Any, found: _Found, rings: dict[str, Shape], who
 def _outline(area: Any, factory: Any) -> shapely.Geometry | None:
     """Multipolygon of an area; None if its rings cross or the extract cut it off: osmium tells no more."""
     try:
-        return shapely.from_wkb(factory.create_multipolygon(area))
+        outline: shapely.Geometry = shapely.from_wkb(factory.create_multipolygon(area))
+        return outline
     except RuntimeError:
         return None
 

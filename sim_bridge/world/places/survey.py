@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+import scipy.spatial
 import shapely
 
 from sim_bridge.errors import InputError
@@ -112,9 +113,10 @@ def middle(lonlat: F64, size_m: float) -> Geodetic:
 
 
 def concentration(xy: F64, size_m: float) -> F64:
-    """Where points (N, 2) m crowd: from the one nearest to their median to the mean of those within the square about
-    it, until it rests (mean shift), so that it is never the empty land between two towns."""
-    centre = np.asarray(xy[np.argmin(np.hypot(*(xy - np.median(xy, axis=0)).T))])
+    """Where points (N, 2) m crowd: from the one with the most others within the square about it to their mean, until it
+    rests (mean shift). The mean of all could be the empty land between two towns."""
+    around = scipy.spatial.cKDTree(xy).query_ball_point(xy, size_m / 2, p=np.inf, return_length=True)
+    centre = np.asarray(xy[np.argmax(around)])
     for _ in range(_SHIFTS):
         following = xy[np.abs(xy - centre).max(axis=1) < size_m / 2].mean(axis=0)
         if np.hypot(*(following - centre)) < 1:
