@@ -65,9 +65,9 @@ def _species(layout: Layout, use: npt.NDArray[np.str_], rng: np.random.Generator
     names = np.full(len(use), "broadleaf", dtype="U12")
     group = np.array([_GROUP_OF.get(str(u), "garden") for u in use], dtype="U12")
     for key, weights in _GROUPS.items():
-        fitting = [name for name in weights if here in SPECIES[name].climates]
+        fitting = [name for name in weights if here in SPECIES[name].climates] or ["broadleaf"]
         # every place has favourites of its own
-        shares = rng.gamma(1.2, np.array([weights[name] for name in fitting])) + 1e-6
+        shares = rng.gamma(1.2, np.array([weights.get(name, 1.0) for name in fitting])) + 1e-6
         chosen = rng.choice(fitting, len(use), p=shares / shares.sum())
         if key in ("orchard", "windbreak", "palm_row"):
             chosen = np.full(len(use), chosen[0] if len(use) else "fruit")
