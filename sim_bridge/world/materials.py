@@ -187,6 +187,9 @@ TABLE: tuple[Material, ...] = (
     _m("debris_wood", "rubble", (0.290, 0.225, 0.160), 0.36, "clutter", 4, 0.30, FLOODED | DEBRIS),
     _m("scour", "bare", (0.265, 0.210, 0.150), 0.28, "soil", 14, 0.16, FLOODED),
     _m("foundation", "rubble", (0.330, 0.310, 0.280), 0.34, "asphalt", 6, 0.14, FLOODED | DEBRIS),
+    # what ash does beyond the lots
+    _m("ground_ashen", "bare", (0.175, 0.160, 0.130), 0.19, "soil", 8, 0.22, BURNT),
+    _m("pool_ashen", "water", (0.060, 0.150, 0.165), 0.03, "water", 6, 0.10, BURNT),
 )
 
 INDEX = {material.name: index for index, material in enumerate(TABLE)}
