@@ -21,7 +21,7 @@ from sim_bridge.world.shapes import box, boxes, hash_unit, mesh_of, turn
 U8 = npt.NDArray[np.uint8]
 
 _TONES = ("ash", "ash_brown", "ash_dark", "charred_debris")
-_LITTER = ["ash", "burnt_metal", "burnt_metal", "ash_brown", "ash_dark", "charred_debris"]
+_LITTER = ["ash", "ash", "burnt_metal", "burnt_metal", "ash_brown", "ash_dark"]
 _STREET = np.array([m.semantic == CLASS_ID["road"] for m in TABLE])
 _WALL_M, _EDGE_M = 0.35, 0.5
 
@@ -65,11 +65,12 @@ def _tone(local: F64, x: F64, y: F64, building: Building, seed: int) -> npt.NDAr
         room.append(np.floor(along))
         wall |= np.abs(along - np.round(along)) * size < _WALL_M / 2
     speck = hash_unit(key, np.floor(x / 0.5), np.floor(y / 0.5), 64)
-    blot = hash_unit(key, np.floor(local[:, 0] / 1.4), np.floor(local[:, 1] / 1.4), building.id)
-    pale = 0.50 + 0.34 * (hash_unit(key, *room, building.id) - 0.5) + 0.45 * (blot - 0.5) + 0.75 * (speck - 0.5)
-    pale += 0.35 * (wall & (hash_unit(key, *room, building.id, 65) < 0.75)) + 0.12 * (
-        float(hash_unit(key, 66, building.id)) - 0.5)
-    return np.asarray(np.digitize(-pale, [-0.46, -0.26, -0.08]), np.int64)
+    blots = [hash_unit(key, np.floor(local[:, 0] / size), np.floor(local[:, 1] / size), building.id, size) - 0.5
+             for size in (0.9, 2.1)]
+    pale = 0.62 + 0.40 * (hash_unit(key, *room, building.id) - 0.5) + 0.42 * blots[0] + 0.40 * blots[1]
+    pale += 0.38 * (speck - 0.5) + 0.35 * (wall & (hash_unit(key, *room, building.id, 65) < 0.75))
+    pale += 0.16 * (float(hash_unit(key, 66, building.id)) - 0.5)
+    return np.asarray(np.digitize(-pale, [-0.50, -0.30, -0.14]), np.int64)
 
 
 def litter(world: World, building: Building) -> Mesh:
@@ -77,9 +78,9 @@ def litter(world: World, building: Building) -> Mesh:
     rng = np.random.default_rng(np.random.SeedSequence([world.seed & 0xFFFFFFFF, 42, building.id]))
     plan = shapely.Polygon(building.footprint)
     # what a house was made of shows in its ashes: some lots are whiter, some brown
-    tone = rng.uniform(0.80, 1.04) * np.array([1.0, rng.uniform(0.95, 1.0), rng.uniform(0.86, 0.98)])
+    tone = rng.uniform(0.86, 1.08) * np.array([1.0, rng.uniform(0.95, 1.0), rng.uniform(0.86, 0.98)])
     parts = [wreck.toned(Mesh.concatenate([
-        _sheets(world, building, plan, int(np.clip(plan.area / 1.3, 20, 260)), rng),
+        _sheets(world, building, plan, int(np.clip(plan.area / 1.8, 20, 200)), rng),
         _stubs(world, building, plan, rng),
     ]), tone)]
     if building.use in ("house", "farm") and rng.random() < 0.35:
@@ -141,11 +142,11 @@ def _sheets(world: World, building: Building, plan: shapely.Polygon, count: int,
     yaw: F64 = np.asarray(building.yaw_deg + 90 * rng.integers(0, 2, n) + loose, np.float64)
     corner = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     flat = turn(corner[None] * np.stack([length, width], -1)[:, None], yaw[:, None])
-    tilt = (flat @ rng.uniform(-0.35, 0.35, (n, 2, 1)))[..., 0]
+    tilt = (flat @ rng.uniform(-0.16, 0.16, (n, 2, 1)))[..., 0]
     flat = flat + np.column_stack([x[hit], y[hit]])[:, None]
-    lift = 0.12 + 0.3 * rng.random(n) ** 2 + np.abs(tilt).max(axis=1)
+    lift = 0.05 + 0.12 * rng.random(n) ** 2 + np.abs(tilt).max(axis=1)
     z = world.height_at(x[hit], y[hit])[:, None] + lift[:, None] + tilt
     faces = 4 * np.arange(n)[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]])
     chosen = rng.choice([INDEX[name] for name in _LITTER], n).repeat(2)
-    tint = 128 * rng.uniform(0.6, 1.25, (n, 1)) * rng.uniform(0.95, 1.05, (n, 3))
+    tint = 128 * rng.uniform(0.75, 1.35, (n, 1)) * rng.uniform(0.93, 1.07, (n, 3))
     return mesh_of(np.concatenate([flat, z[..., None]], -1), faces, chosen, building.id, tint.repeat(2, axis=0))

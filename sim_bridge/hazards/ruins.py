@@ -28,7 +28,7 @@ Bool = npt.NDArray[np.bool_]
 
 _LOT_MARGIN_M = 0.4
 _NEAR_M = 14.0
-_BRANCHES = 26
+_BRANCHES = 44
 
 
 _SEMANTIC = np.array([m.semantic for m in TABLE])
@@ -89,8 +89,9 @@ def _ground(world: World, burn: _Burn, burnt: Sequence[Building]) -> Grid:
     values[scorched & grass] = INDEX["burnt_lawn"]
     values[scorched & ((grass & (scar > 1.6)) | bare)] = INDEX["burnt_ground"]
     # ash is blown over what is next to a lot, thin on hard ground
-    dusted = burn.reached & ~burn.lots & (0.7 * speck + 0.5 * blot > 0.5 + 0.3 * burn.from_lot_m)
-    values[dusted & (grass | bare)] = INDEX["ash_brown"]
+    dusted = burn.reached & ~burn.lots & (0.5 * speck + 0.7 * blot > 0.1 + 0.12 * burn.from_lot_m)
+    values[dusted & (grass | bare)] = INDEX["ground_ashen"]
+    values[burn.reached & (burn.from_lot_m < 12) & (values == INDEX["pool_water"])] = INDEX["pool_ashen"]
     values[burn.flaming & (grass | bare) & (speck > -0.6)] = INDEX["ground_burning"]
     for building in burnt:
         lots.ash_floor(values, ground, building, world.seed)
@@ -133,7 +134,7 @@ def _vehicles(world: World, burn: _Burn) -> Mesh:
     """Cars beside burnt houses are burnt out, most others untouched."""
     table = np.array([[v.x, v.y] for v in world.vehicles]).reshape(-1, 2)
     iy, ix = world.ground.cell(table[:, 0], table[:, 1])
-    chance = 0.9 * np.exp(-burn.from_lot_m[iy, ix] / 5)
+    chance = 0.95 * np.exp(-burn.from_lot_m[iy, ix] / 11)
     lost = burn.reached[iy, ix] & (hash_unit(world.seed & 0xFFFFFF, 44, table[:, 0], table[:, 1]) < chance)
     whole = [v for v, gone in zip(world.vehicles, lost, strict=True) if not gone]
     hulls = [replace(v, rgb=(128, 128, 128)) for v, gone in zip(world.vehicles, lost, strict=True) if gone]
@@ -160,13 +161,13 @@ def _left_of(tree: Tree, crown: str, heat: float) -> str:
     """Crown's material, "bare" or "gone". Hedges and small trees go first; large crowns are scorched before they are
     lost."""
     tough = heat - 0.02 * (tree.height_m - 6)
-    if tough > 0.95 or (tree.species == "hedge" and tough > 0.5):
+    if tough > 1.05 or (tree.species == "hedge" and tough > 0.6):
         return "gone"
-    if tough > 0.48:
+    if tough > 0.58:
         return "bare"
-    if tough > 0.30:
+    if tough > 0.26:
         return "crown_singed"
-    return "crown_scorched" if tough > 0.2 else crown
+    return "crown_scorched" if tough > 0.18 else crown
 
 
 def _skeletons(trees: Sequence[Tree]) -> Mesh:
@@ -180,7 +181,7 @@ def _skeletons(trees: Sequence[Tree]) -> Mesh:
     reach = radius * (0.35 + 0.65 * hash_unit(x, y, 71, k))
     root = base + height * (0.15 + 0.55 * k / _BRANCHES)
     tip = np.minimum(root + height * (0.1 + 0.25 * hash_unit(x, y, 72, k)), base + 0.95 * height)
-    wide = 0.05 + 0.045 * radius * (1 - 0.4 * k / _BRANCHES)
+    wide = 0.07 + 0.055 * radius * (1 - 0.4 * k / _BRANCHES)
     corners = [_corner(x - wide * np.sin(angle), y + wide * np.cos(angle), root),
                _corner(x + wide * np.sin(angle), y - wide * np.cos(angle), root),
                _corner(x + reach * np.cos(angle), y + reach * np.sin(angle), tip)]
