@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import qmc, rankdata
 
-from sim_bridge.space import SceneSpace
+from sim_bridge.space import SceneSpace, space_from_json
 from sim_bridge.spec import SceneSpec, from_json, to_json
+from sim_bridge.world.places.sources import with_sources
 
 F64 = npt.NDArray[np.float64]
 
@@ -66,6 +67,14 @@ def sobol_points(count: int, axes: int, seed: int) -> F64:
 def scene_seed(run_seed: int, round_index: int, stream: int, index: int) -> int:
     """Seed of one scene: the same for the same place in the same run, unlike any other."""
     return int(np.random.SeedSequence((run_seed, round_index, stream, index)).generate_state(1)[0] >> 1)
+
+
+def scene_space(axes: Mapping[str, Any], base: Mapping[str, Any]) -> SceneSpace:
+    """Space of the axes about a base scene, both as in a settings file; the base's files are digested.
+
+    Raises InputError for unknown axes and fields, values out of range, and files that cannot be read.
+    """
+    return space_from_json(axes, with_sources(from_json(base)))
 
 
 def baseline_proposals(space: SceneSpace, strategy: str, count: int, seed: int, round_index: int) -> list[Proposal]:

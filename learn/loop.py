@@ -18,14 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from learn import rounds
+from learn import acquire, rounds
 from learn.ledger import Ledger, Record, pin_settings, read_json, read_lines, write_json
 from learn.scoring import map_and_score, scorecard_of
 from learn.target import Target, find_target
 from sim_bridge.config import to_table
 from sim_bridge.errors import InputError
 from sim_bridge.imagery import find_pairs
-from sim_bridge.space import space_from_json
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,8 @@ class LoopConfig:
     """per_phase: before and after are each moved to their own acquisition of the target, as real pairs differ."""
     space: dict[str, Any] = field(default_factory=dict)
     """Axes of the scene space: `"layout.density" = [0.2, 0.9]`."""
+    base: dict[str, Any] = field(default_factory=dict)
+    """What all scenes share, as fields of a SceneSpec: a real place, rule packages, a season (docs/places.md)."""
     realism: dict[str, Any] = field(default_factory=dict)
     """Settings of `domain.train.RealismConfig`."""
     train: dict[str, Any] = field(default_factory=dict)
@@ -96,7 +97,7 @@ def check(config: LoopConfig) -> None:
         for name in names:
             _expect(name not in getattr(config, part), f"{part}.{name}", getattr(config, part).get(name),
                     "no such setting, the loop sets it itself")
-    space_from_json(config.space)
+    acquire.scene_space(config.space, config.base)
     if config.target is not None:
         find_pairs(config.target)
     rounds.check_parts(config)

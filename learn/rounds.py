@@ -17,7 +17,6 @@ from sim_bridge.campaign import CampaignConfig, run_campaign
 from sim_bridge.config import from_table
 from sim_bridge.errors import InputError
 from sim_bridge.imagery import find_pairs, read_rgb
-from sim_bridge.space import space_from_json
 from sim_bridge.spec import SceneSpec
 from sim_bridge.store import open_frames, read
 
@@ -28,7 +27,7 @@ U8 = npt.NDArray[np.uint8]
 
 def propose(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Record:
     """Scenes of a round: the model's wishes where a model has judged candidates, Sobol and random beside them."""
-    space = space_from_json(config.space)
+    space = acquire.scene_space(config.space, config.base)
     counts = acquire.shares(config.scenes, config.model_share if index else 0.0, config.random_share)
     chosen = [acquire.from_record(r) for r in _judged(config, index - 1)][: counts["model"]] if index else []
     counts["sobol"] += counts["model"] - len(chosen)
@@ -126,7 +125,7 @@ def judge(config: LoopConfig, ledger: Ledger, target: Target, index: int) -> Rec
     from learn.model import load_model
     from learn.uncertainty import embed, uncertainty
 
-    space = space_from_json(config.space)
+    space = acquire.scene_space(config.space, config.base)
     points = acquire.sobol_points(config.candidates, len(space.names), acquire.scene_seed(config.seed, index, 7, 0))
     folder = config.round_dir(index) / "probes"
     before, after = _probe_frames(config, folder, [space.decode(p, acquire.scene_seed(config.seed, index, 7, i + 1))

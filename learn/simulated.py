@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from learn import acquire
 from learn.ledger import Record
-from sim_bridge.space import space_from_json
 from sim_bridge.store import open_frames, read
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def make_simulated_target(config: LoopConfig, folder: Path) -> Record:
     """Writes `unlabelled/` and `dev_labelled/` into `folder`; returns what the ledger keeps."""
     from learn.rounds import fly
 
-    space = space_from_json(config.space)
+    space = acquire.scene_space(config.space, config.base)
     seed = acquire.scene_seed(config.seed, 0, _STREAM, 0)
     points = acquire.random_points(SCENES + DEV_SCENES, len(space.names), seed)
     specs = [space.decode(p, acquire.scene_seed(config.seed, 0, _STREAM, i + 1)) for i, p in enumerate(points)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from learn.acquire import baseline_proposals
+from learn.acquire import baseline_proposals, scene_space
 from sim_bridge.errors import InputError
-from sim_bridge.space import space_from_json
 from sim_bridge.spec import SceneSpec, from_json
 from sim_bridge.world.places.sources import with_sources
 
@@ -32,5 +31,5 @@ def scenes_of(table: Mapping[str, Any], count: int | None, where: str) -> list[S
     if strategy not in ("sobol", "random"):
         raise InputError(f"{where}: strategy is {strategy!r}, expected sobol or random")
     number = count if count is not None else int(table.get("scenes", 4))
-    space = space_from_json(table["space"], with_sources(from_json(table.get("base", {}))))
+    space = scene_space(table["space"], table.get("base", {}))
     return listed + [p.spec for p in baseline_proposals(space, strategy, number, int(table.get("seed", 0)), 0)]

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from domain.train import RealismConfig
+from learn.acquire import scene_space
 from learn.loop import LoopConfig
 from learn.settings import TrainConfig, check
 from sim_bridge.campaign import CampaignConfig, plan_campaign
 from sim_bridge.config import from_table, load_config, load_table
-from sim_bridge.space import space_from_json
 from tools.experiments import VARIANTS, ExperimentConfig
 from tools.scenes import scenes_of
 
@@ -35,7 +35,7 @@ def test_every_file_is_one_that_its_command_takes(path, request, monkeypatch):
         load_config(KINDS[path.stem], path)
     else:
         loop = load_config(LoopConfig, path)
-        space = space_from_json(loop.space)
+        space = scene_space(loop.space, loop.base)
         corners = [[u] * len(space.names) for u in (0.0, 0.5, 1.0)]
         specs = [space.decode(point, seed=1) for point in corners]
         assert plan_campaign(CampaignConfig(loop.out, loop.frame_px, loop.frame_px, loop.overlap), specs).frames >= 3
