@@ -38,7 +38,8 @@ SETTLEMENTS: tuple[Settlement, ...] = get_args(Settlement)
 _BY_WATER = ("coastal", "riverside")
 """Settlements whose water rises; on the others, rain gathers."""
 _LEVELS: Mapping[str, tuple[tuple[str, Hazard], ...]] = {
-    "earthquake": tuple((f"magnitude {m:g} at 5 km", Earthquake(m, 5.0, vs30_ms=250.0, code="pre"))
+    "earthquake": tuple((f"magnitude {m:g} at 5 km", Earthquake(magnitude=m, epicentre_distance_km=5.0, vs30_ms=250.0,
+                                                                    code="pre"))
                         for m in (6.3, 7.0, 7.8)),
     "fire": tuple((f"after {60 * h:.0f} min", Fire(hours=h, wind_speed_ms=18.0, fuel_moisture=0.03))
                   for h in (0.2, 0.6, 4.0)),

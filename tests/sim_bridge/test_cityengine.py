@@ -18,10 +18,12 @@ from sim_bridge.classes import CLASS_ID
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.errors import InputError
 from sim_bridge.frames import ENU, intrinsics, look_at
+from sim_bridge.hazards import strike
 from sim_bridge.labels import SEMANTIC_OF, cast_labels
 from sim_bridge.space import space_from_json
 from sim_bridge.spec import Earthquake, Fire, Layout, RulePackage, SceneSpec, View, from_json, to_json
 from sim_bridge.world import cityengine, grown
+from sim_bridge.world.build import build_world
 from sim_bridge.world.cityengine import TERMS, grow
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import Building
@@ -35,6 +37,12 @@ L_SHAPE = ((3.0, 4.0), (23.0, 4.0), (23.0, 10.0), (11.0, 10.0), (11.0, 18.0), (3
 def building(number=7, footprint=L_SHAPE, **given):
     return Building(number, footprint, 12.5, 3.0, 5.0, "gable", "wood_light", "house", "roof_shingle_grey",
                     "wall_wood", 0.0, **given)
+
+
+def lived_in(spec):
+    """The scene with the first seed whose place has buildings."""
+    seeds = (replace(spec, seed=seed) for seed in range(40))
+    return next(given for given in seeds if len(build_world(given).buildings) > 2)
 
 
 def triangle_areas(mesh, flat=False):
@@ -107,9 +115,9 @@ def test_what_grows_depends_on_seed_and_building_alone(packages):
 
 @runtime
 def test_the_same_bytes_in_another_process_and_another_order(packages, tmp_path):
-    spec = SceneSpec(seed=2, layout=Layout(size_m=160.0, density=0.4), rules=(
-        RulePackage(packages["candler"], "house", (("BuildingHeight", 28.0),)),))
-    other = replace(spec, seed=3)
+    spec = replace(lived_in(SceneSpec(layout=Layout("village", size_m=100.0))), rules=(
+        RulePackage(packages["candler"], "*", (("BuildingHeight", 28.0),)),))
+    other = replace(spec, seed=spec.seed + 1)
     for scene in (other, spec):
         build_package(tmp_path / "here", scene)
     text = json.dumps(to_json(spec))
@@ -256,7 +264,9 @@ def test_an_unknown_class_is_refused():
 
 
 def test_colours_become_tints():
-    mesh = grown.grown_mesh(soup([level(6.0)], [grown.Paint("mage.roof_metal", "", (0.2, 0.205, 0.21))]), {}, 3)
+    metal = TABLE[INDEX["roof_metal"]].albedo
+    half = grown.Paint("mage.roof_metal", "", tuple(v / 2 for v in metal))
+    mesh = grown.grown_mesh(soup([level(6.0)], [half]), {}, 3)
     assert mesh.tint[0].tolist() == pytest.approx([64, 64, 64], abs=1)
 
 
@@ -315,10 +325,13 @@ def test_attributes_are_part_of_the_scene_and_of_its_space():
 
 @runtime
 @pytest.mark.parametrize(("hazard", "worst"), [
-    (Earthquake(magnitude=9.0, epicentre_distance_km=0.0, depth_km=5.0, code="pre"), 3), (Fire(hours=12.0), 4)])
+    (Earthquake(magnitude=9.0, epicentre_distance_km=0.0, depth_km=5.0, code="pre"), 3),
+    (Fire(hours=12.0, wind_speed_ms=18.0, fuel_moisture=0.03), 4)])
 def test_hazards_strike_what_grew(packages, tmp_path, hazard, worst):
-    spec = SceneSpec(seed=3, layout=Layout(size_m=160.0, density=0.9), hazard=hazard,
-                     rules=(rule(packages, minBuildingHeight=3.0, maxBuildingHeight=9.0),))
+    grow_all = (rule(packages, minBuildingHeight=3.0, maxBuildingHeight=9.0),)
+    seeds = (SceneSpec(seed=k, layout=Layout(size_m=160.0, density=0.9), hazard=hazard, rules=grow_all)
+             for k in range(40))
+    spec = next(s for s in seeds if worst_grade(s) >= worst)
     package = read_package(build_package(tmp_path, spec))
     world, aftermath = package.world, package.aftermath
     grades = {d.id: d.grade for d in aftermath.damage}
@@ -327,6 +340,12 @@ def test_hazards_strike_what_grew(packages, tmp_path, hazard, worst):
                                                                    triangles(aftermath.after, b.id))}
     assert {number for number, g in grades.items() if g >= 3} <= changed <= {n for n, g in grades.items() if g > 1}
     check_labels_follow(package, max(world.buildings, key=lambda b: grades[b.id]), grades)
+
+
+def worst_grade(spec):
+    """Of our own buildings: places differ in whether fire comes to them."""
+    own = replace(spec, rules=())
+    return max((d.grade for d in strike(build_world(own), own).damage), default=0)
 
 
 def triangles(mesh, number):

@@ -23,7 +23,7 @@ from sim_bridge.world.model import Mesh
 from sim_bridge.world.package import build_package
 from tools.showcase import place, struck
 
-SIZE_M = 140.0
+SIZE_M = 160.0
 PX = 160
 SCENES = {
     "suburb, fire": ("suburb", Fire(hours=5.0), 20.0),
@@ -51,10 +51,20 @@ class Taken:
 
 
 @cache
+def lived_in(settlement, size_m, least):
+    """The first of the seeds whose place has enough buildings, and its world."""
+    for seed in range(40):
+        spec = place(settlement, size_m, seed)
+        world = build_world(spec)
+        if len(world.buildings) >= least:
+            return spec, world
+    raise AssertionError(f"no {settlement} of {size_m} m has {least} buildings")
+
+
+@cache
 def taken(name):
     settlement, hazard, tilt = SCENES[name]
-    spec = place(settlement, SIZE_M, 11)
-    world = build_world(spec)
+    spec, world = lived_in(settlement, SIZE_M, 3)
     package = struck(world, spec, hazard or spec.hazard)
     view = View(gsd_m=0.5, hfov_deg=12.0, off_nadir_deg=tilt)
     pose = look_at(ENU(0, 0, float(world.height_at(0, 0))), view.distance_m(PX), tilt, 200.0)
@@ -151,12 +161,11 @@ def test_two_hundred_pixels_say_what_the_triangles_say(name):
     assert wrong == []
 
 
-@pytest.mark.parametrize("settlement", ["suburb", "old_town", "town", "industrial"])
+@pytest.mark.parametrize("settlement", ["suburb", "old_town", "town", "village"])
 def test_masks_are_as_large_as_footprints(settlement):
     """From straight above, a mask covers its footprint but for what stands over it (trees, higher neighbours), and goes
     beyond it by no more than eaves, awnings and one pixel."""
-    spec = place(settlement, 260.0, 11)
-    world = build_world(spec)
+    spec, world = lived_in(settlement, 260.0, 12)
     view = View(gsd_m=0.5, hfov_deg=2.0, off_nadir_deg=0.0)
     pose, camera = look_at(ENU(0, 0, 0), view.distance_m(3 * PX), 0, 0), intrinsics(3 * PX, 3 * PX, 2.0)
     labels = cast_labels(Scene(struck(world, spec, spec.hazard)), pose, pose, camera)
@@ -178,7 +187,7 @@ def test_masks_are_as_large_as_footprints(settlement):
         assert shapely.contains_xy(reach, *xy[mine].T).mean() > 0.97, building
         hidden = (shapely.contains_xy(plan, *xy.T) & ~mine).sum()
         ratios.append((mine.sum() + hidden) * 0.25 / plan.area)
-    assert len(ratios) >= 2
+    assert len(ratios) >= 4
     assert 0.95 < np.median(ratios) < 1.35
 
 
@@ -208,7 +217,8 @@ def causes(scene):
     cause |= np.isin(labels.instance, hit)
     plans = shapely.union_all([shapely.Polygon(b.footprint).buffer(0.8 * b.ridge_m + 3) for b in world.buildings
                                if b.id in set(hit)])
-    heap = ((labels.after_hazard & DEBRIS) > 0) | (labels.after_semantic == CLASS_ID["rubble"])
+    heap = ((labels.after_hazard & DEBRIS) > 0) | np.isin(labels.after_semantic, [CLASS_ID["rubble"],
+                                                                                  CLASS_ID["building"]])
     cause |= shapely.contains_xy(plans, *xy.T).reshape(changed.shape) & heap
     for field, bit in (("depth_m", FLOODED), ("arrival_min", BURNT)):
         if field in aftermath.fields:
@@ -221,18 +231,18 @@ def causes(scene):
     return changed, cause
 
 
-def reached(grid, xy, around_m=3.0):
-    """Points within a few metres of a cell where a physical field is known and above zero."""
+def reached(grid, xy, around_m=8.0):
+    """Points within a few metres (banks are muddy, crowns hang over) of a cell where a field is known and above 0."""
     hit = np.zeros(len(xy), np.bool_)
-    for dx in (-around_m, 0, around_m):
-        for dy in (-around_m, 0, around_m):
+    for dx in np.linspace(-around_m, around_m, 9):
+        for dy in np.linspace(-around_m, around_m, 9):
             value = grid.at(xy[:, 0] + dx, xy[:, 1] + dy)
             hit |= np.isfinite(value) & (value >= (0 if np.isnan(grid.values).any() else 1e-6))
     return hit
 
 
 def test_the_same_bytes_in_two_processes_and_two_orders(tmp_path):
-    specs = [replace(place(SCENES[name][0], 120.0, 4), hazard=SCENES[name][1] or SceneSpec().hazard)
+    specs = [replace(lived_in(SCENES[name][0], SIZE_M, 3)[0], hazard=SCENES[name][1] or SceneSpec().hazard)
              for name in POSSIBLE]
     for spec in specs:
         build_package(tmp_path / "here", spec)
