@@ -31,6 +31,7 @@ _GLASS_TINT = np.array([245.0, 245.0, 235.0])
 """A greenhouse is brighter than a pane over a dark room."""
 _MASONRY_OVERHANG_M = 0.15
 """Small, so that roofs of houses that share a wall do not cross."""
+_STONE = ("masonry", "reinforced_masonry", "concrete_frame")
 _OVERHANG_M = {"house": 0.45, "barn": 0.4, "garage": 0.25, "apartments": 0.3, "greenhouse": 0.0, "tank": 0.0,
                "silo": 0.0, "industrial": 0.15}
 
@@ -133,7 +134,8 @@ def _tint(rng: np.random.Generator, brightness: float, hue: float) -> F64:
 def overhang_m(building: Building) -> float:
     """How far the roof reaches beyond the walls."""
     usual = _OVERHANG_M.get(building.use, 0.3)
-    return min(usual, _MASONRY_OVERHANG_M) if building.typology == "masonry" or building.holes else usual
+    dense = building.typology in _STONE or bool(building.holes)
+    return min(usual, _MASONRY_OVERHANG_M) if dense else usual
 
 
 def _pitched_roof(building: Building, plan: shapely.Polygon, tone: F64, wall: F64,

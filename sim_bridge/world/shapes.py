@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from sim_bridge.world.model import Mesh
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
+_Any = TypeVar("_Any", bound=np.generic)
 Tint = tuple[int, int, int]
 PLAIN: Tint = (128, 128, 128)
 
@@ -139,7 +141,7 @@ def quads(corners: F64, material: str, tint: npt.ArrayLike = PLAIN, instance: in
     return mesh_of(points, faces, material, instance, colours)
 
 
-def following(points: npt.NDArray[np.float64]) -> F64:
+def following(points: npt.NDArray[_Any]) -> npt.NDArray[_Any]:
     """Of each corner of a ring (N, ...), the next one."""
     return np.concatenate([points[1:], points[:1]])
 

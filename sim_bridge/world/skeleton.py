@@ -17,6 +17,8 @@ from sim_bridge.world.shapes import F64, following
 
 Ids = npt.NDArray[np.int64]
 _TOUCH_M = 1e-3
+_SNAP_M = 0.03
+"""How far corners move back that were drawn in to part a front."""
 _STEPS = 400
 """Events after which the rest is closed by a level cap; plans of buildings have a few dozen."""
 
@@ -231,9 +233,46 @@ def _continued(front: _Front, whole: bool, broken: bool, trails: list[_Trail],
             if broken:
                 return [_started(rings, front.depth, trails)]
             return [_Front(rings, [ids for _, ids in tidy], front.depth)]
-    left = _shape(front.rings)
+    left = shapely.union_all(_polygons(_shape(front.rings)))
     inner = shapely.buffer(left, -2 * _TOUCH_M, join_style="mitre")
     parts = [part for part in _polygons(inner, 0.01) if _rings(part)]
-    given_up = shapely.difference(left, shapely.union_all(parts)) if parts else left
-    caps += [(part, front.depth) for part in _polygons(given_up)]
-    return [_started(_rings(part), front.depth, trails) for part in parts]
+    pieces = [] if broken else _pieces(left, parts, front, trails)
+    rest = shapely.difference(left, shapely.union_all([_shape(p.rings) for p in pieces] or parts))
+    # slivers along a piece that was snapped back are thinner than a touch
+    caps += [(part, front.depth) for part in _polygons(rest)
+             if not pieces or not part.buffer(-_TOUCH_M / 2).is_empty]
+    return pieces or [_started(_rings(part), front.depth, trails) for part in parts]
+
+
+def _pieces(left: shapely.Geometry, parts: Sequence[shapely.Polygon], front: _Front,
+            trails: list[_Trail]) -> list[_Front]:
+    """The parts of a front that fell apart, snapped back to its corners; empty if that does not work out."""
+    pieces = [_snapped(part, front, trails) for part in parts]
+    sound = [piece for piece in pieces if piece is not None]
+    beyond = shapely.difference(shapely.union_all([_shape(piece.rings) for piece in sound]), left)
+    fits = shapely.area(beyond) < _TOUCH_M * shapely.length(left)
+    return sound if len(sound) == len(pieces) and fits else []
+
+
+def _snapped(part: shapely.Polygon, front: _Front, trails: list[_Trail]) -> _Front | None:
+    """A part of a front that fell apart, its corners back on the front's; edges that it has whole keep their trails.
+
+    None if that does not give a sound plan.
+    """
+    corners, ids = np.concatenate(front.rings), np.concatenate(front.ids)
+    start = np.cumsum([0, *(len(ring) for ring in front.rings[:-1])])
+    nxt = np.concatenate([s + following(np.arange(len(r))) for s, r in zip(start, front.rings, strict=True)])
+    rings, names = [], []
+    for ring in _rings(part):
+        gap = np.linalg.norm(ring[:, None] - corners[None], axis=2)
+        at = np.where(gap.min(axis=1) < _SNAP_M, gap.argmin(axis=1), -1)
+        ring = np.where((at >= 0)[:, None], corners[at], ring)
+        whole = (at >= 0) & (nxt[at] == following(at))
+        fresh = len(trails) + np.cumsum(~whole) - 1
+        trails += [_Trail() for _ in range(int((~whole).sum()))]
+        ring, name = _tidied(ring, np.where(whole, ids[at], fresh))
+        if len(ring) < 3:
+            return None
+        rings.append(ring)
+        names.append(name)
+    return _Front(rings, names, front.depth) if rings and _sound(rings) else None
