@@ -29,7 +29,8 @@ from sim_bridge.world.model import Aftermath, Building, BuildingDamage, Grid, Me
 from sim_bridge.world.shapes import mesh_of
 from sim_bridge.world.vehicles import vehicles_mesh
 
-FIRST_FLOOR_M = {"wood_light": 0.5, "mobile_home": 0.9, "masonry": 0.3, "concrete_frame": 0.2, "steel_light": 0.15}
+FIRST_FLOOR_M = {"wood_light": 0.5, "mobile_home": 0.9, "masonry": 0.3,
+                 "reinforced_masonry": 0.3, "concrete_frame": 0.2, "steel_light": 0.15}
 """Height of the first floor above the ground (Hazus: slab on grade 1 ft, crawl space 3 ft, typical mixes)."""
 _LOSS_DEPTH_FT = tuple(range(-2, 17))
 _LOSS_PERCENT = (0, 2.5, 13.4, 23.3, 32.1, 40.1, 47.1, 53.2, 58.6, 63.2, 67.2, 70.5, 73.2, 75.4, 77.2, 78.5, 79.5,

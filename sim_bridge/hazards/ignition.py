@@ -35,7 +35,7 @@ _FLAMES = 1.5
 """Height of the radiating panel, ridges."""
 _REACH_M = 60.0
 _RESISTANCE_SIGMA, _HOOD_RESISTANCE, _PLACE_SIGMA = 0.35, 0.5, 0.7
-_HARD = ("masonry", "concrete_frame", "steel_light")
+_HARD = ("masonry", "reinforced_masonry", "concrete_frame", "steel_light")
 _HARD_ROOFS = ("roof_tile", "roof_metal", "roof_gravel", "roof_membrane", "roof_bitumen", "roof_concrete", "roof_slate")
 
 
