@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from sim_bridge.classes import CLASS_ID
 from sim_bridge.spec import SceneSpec, Season
 from sim_bridge.world.covers import greenness
 from sim_bridge.world.materials import INDEX, TABLE
-from sim_bridge.world.model import Grid, Mesh, Tree, World
+from sim_bridge.world.model import Building, Grid, Mesh, Tree, World
 from sim_bridge.world.plants import crown_material
 
 F64 = npt.NDArray[np.float64]
@@ -97,6 +98,15 @@ def standing(world: World, gone: Collection[int]) -> Mesh:
     """Buildings as they were before, except those whose ids are `gone`."""
     mesh = world.before
     return select(mesh, (mesh.instance > 0) & ~np.isin(mesh.instance, np.fromiter(gone, np.int64)))
+
+
+def alone(world: World) -> Iterator[tuple[Building, World]]:
+    """Every building, in order, with the world in which no other thing has faces: there its own are found at once."""
+    order = np.argsort(world.before.instance, kind="stable")
+    ids = np.array([building.id for building in world.buildings])
+    first, last = (np.searchsorted(world.before.instance[order], ids, side=side) for side in ("left", "right"))
+    for building, start, end in zip(world.buildings, first, last, strict=True):
+        yield building, replace(world, before=select(world.before, np.sort(order[start:end])))
 
 
 def building_faces(world: World, building: int) -> Mesh:

@@ -42,8 +42,8 @@ def fallen(world: World, damage: Sequence[BuildingDamage], hazard: Mapping[str, 
            fields: Mapping[str, Grid]) -> Aftermath:
     """The aftermath of buildings in given states (of `grades.STATES["earthquake"]`, in the order of the buildings)."""
     free = free_ground(world)
-    wrecks = {b.id: failed for b, row in zip(world.buildings, damage, strict=True)
-              if (failed := failures.fail(world, b, row.state, free)) is not None}
+    wrecks = {b.id: failed for (b, own), row in zip(common.alone(world), damage, strict=True)
+              if (failed := failures.fail(own, b, row.state, free)) is not None}
     kept = common.select(world.before, ~np.isin(world.before.instance, np.fromiter(wrecks, np.int64)))
     heaps = [heap.area for failed in wrecks.values() for heap in failed.heaps if not shapely.is_empty(heap.area)]
     tents = camps.pitch(world, heaps, sum(row.grade >= 3 for row in damage))

@@ -60,8 +60,8 @@ def blow(world: World, wind: Wind, crowns: Sequence[str]) -> Aftermath:
     states = building_states(world, gust)
     downwind = np.array([math.sin(math.radians(wind.wind_from_deg + 180)),
                          math.cos(math.radians(wind.wind_from_deg + 180))])
-    torn = {b.id: mesh for b, state in zip(world.buildings, states, strict=True)
-            if (mesh := stripped.torn(world, b, state, downwind, wind.gust_ms)) is not None}
+    torn = {b.id: mesh for (b, own), state in zip(common.alone(world), states, strict=True)
+            if (mesh := stripped.torn(own, b, state, downwind, wind.gust_ms)) is not None}
     fallen = _fallen(world, gust)
     kept = common.select(world.before, ~np.isin(world.before.instance, np.fromiter(torn, np.int64)))
     damage = tuple(_damage(b, state, gust) for b, state in zip(world.buildings, states, strict=True))

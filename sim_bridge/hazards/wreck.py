@@ -51,24 +51,33 @@ def _refined(mesh: Mesh, wanted: Callable[[F64], Bool], edge_m: float) -> Mesh:
     corners, rest = mesh.vertices[mesh.faces].astype(np.float64), np.arange(len(mesh.faces))
     done, origin = [], []
     while len(corners):
-        longest = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max(axis=1)
-        fits = (longest <= edge_m) | ~wanted(corners)
+        sides = _sides2(corners)
+        fits = sides.max(axis=1) <= edge_m**2
+        fits[~fits] = ~wanted(corners[~fits])
         done.append(corners[fits])
         origin.append(rest[fits])
-        corners, rest = _halved(corners[~fits]), rest[~fits].repeat(2)
+        corners, rest = _halved(corners[~fits], sides[~fits]), rest[~fits].repeat(2)
     faces = np.concatenate(origin) if origin else np.zeros(0, np.int64)
     vertices = np.concatenate(done).reshape(-1, 3) if done else np.zeros((0, 3))
     return Mesh(vertices.astype(np.float32), np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3),
                 mesh.material[faces], mesh.instance[faces], mesh.tint[faces])
 
 
-def _halved(corners: F64) -> F64:
+def _sides2(corners: F64) -> F64:
+    """Squared lengths (F, 3) of the edges from each corner to the next."""
+    edges = corners[:, [1, 2, 0]] - corners
+    return np.asarray(np.einsum("fkc,fkc->fk", edges, edges))
+
+
+def _halved(corners: F64, sides2: F64) -> F64:
     """Two triangles (2 F, 3, 3) for each, cut at the middle of its longest edge."""
-    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
-    turned = (sides.argmax(axis=1)[:, None] + np.arange(3)) % 3
-    a, b, c = (corners[np.arange(len(corners)), turned[:, k]] for k in range(3))
-    middle = (a + b) / 2
-    return np.asarray(np.stack([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)], 1).reshape(-1, 3, 3))
+    turned = (sides2.argmax(axis=1)[:, None] + np.arange(3)) % 3
+    around = corners[np.arange(len(corners))[:, None], turned]
+    halves = np.asarray(around.repeat(2, axis=0), np.float64)
+    middle = (around[:, 0] + around[:, 1]) / 2
+    halves[::2, 1] = middle
+    halves[1::2, 0] = middle
+    return halves
 
 
 def face_centres(mesh: Mesh) -> F64:
