@@ -60,17 +60,16 @@ def illumination(light: Light, band: Band) -> Illumination:
 def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
     """Material tables for samples that are `footprint_m` apart on the ground: patterns at the level that fits."""
     period = np.array([m.texture_m for m in TABLE])
-    # a sensor's pixels blur over about their own size: a level finer than that would alias
-    level = np.floor(np.log2(np.maximum(footprint_m * SIZE / period, 1.0))).astype(np.int64)
-    level = np.minimum(level, LEVELS - 1)
-    fleck = int(np.clip(np.log2(footprint_m * SIZE / _FLECKS_M), 1, LEVELS - 1))
+    level, mid = _level(footprint_m, period), np.maximum(_level(footprint_m, 5.3 * period), 1)
+    broad, fleck = max(int(_level(footprint_m, 97.0)), 1), max(int(_level(footprint_m, _FLECKS_M)), 1)
+    noise, leaf = PATTERN_ID["noise"], PATTERN_ID["leaf"]
     kind = np.array([PATTERN_ID[m.texture] for m in TABLE])
     other = [INDEX[STAINS[m.name][0]] if m.name in STAINS else i for i, m in enumerate(TABLE)]
     albedo = [m.albedo if band == "rgb" else (m.nir,) * 3 for m in TABLE]
     return Look(
         _f32(albedo), _f32([m.contrast / STEPS for m in TABLE]), _f32(period), atlas.start[kind, level],
-        (SIZE >> level).astype(np.int32), int(atlas.start[PATTERN_ID["noise"], 1]), SIZE >> 1,
-        int(atlas.start[PATTERN_ID["leaf"], fleck]), SIZE >> fleck,
+        (SIZE >> level).astype(np.int32), atlas.start[noise, mid], (SIZE >> mid).astype(np.int32),
+        int(atlas.start[noise, broad]), SIZE >> broad, int(atlas.start[leaf, fleck]), SIZE >> fleck,
         _f32([0.38 / STEPS * (m.texture == "leaf") for m in TABLE]),
         _f32([m.semantic == CLASS_ID["water"] for m in TABLE]), kind == PATTERN_ID["rows"],
         np.array([m.texture not in _LAID for m in TABLE]),
@@ -78,6 +77,13 @@ def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
         0.3 / STEPS,
         np.array([0, 1, 2] if band == "rgb" else [1, 1, 1], np.int32),
     )
+
+
+def _level(footprint_m: float, period_m: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Mip level of a pattern for samples so far apart. A sensor's pixels blur over about their own size: a level finer
+    than that would alias."""
+    level = np.floor(np.log2(np.maximum(footprint_m * SIZE / np.asarray(period_m), 1.0))).astype(np.int64)
+    return np.asarray(np.minimum(level, LEVELS - 1))
 
 
 @lru_cache(maxsize=1)

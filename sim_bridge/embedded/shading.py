@@ -28,8 +28,10 @@ class Look(NamedTuple):
     """(M,) where the pattern's mip level begins in the atlas."""
     side: I32
     """(M,) texels a side of that level."""
+    mid_start: I32
+    """The same for noise of 5.3 periods, and for noise of 97 m: they hide repetition."""
+    mid_side: I32
     broad_start: int
-    """The same for the broad noise that hides repetition."""
     broad_side: int
     fleck_start: int
     """The same for leaves, whose gaps let light through."""
@@ -73,8 +75,8 @@ class Illumination(NamedTuple):
 @inner
 def texel(texels: I8, start: int, side: int, u: float, v: float) -> int:
     """Stored value of a pattern at (u, v) periods."""
-    column = int((u - math.floor(u)) * side) & (side - 1)
-    row = int((v - math.floor(v)) * side) & (side - 1)
+    column = math.floor(u * side) & (side - 1)
+    row = math.floor(v * side) & (side - 1)
     return int(texels[start + row * side + column])
 
 
@@ -109,7 +111,7 @@ def grain(texels: I8, look: Look, m: int, u: float, v: float, x: float, y: float
         across, along = (0.54 * u - 0.84 * v) / (period * 1.618), (0.84 * u + 0.54 * v) / (period * 1.618)
         fine = 0.7 * fine + 0.6 * texel(texels, look.start[m], look.side[m], across, along)
     turned_x, turned_y = 0.83 * x - 0.56 * y, 0.56 * x + 0.83 * y
-    mid = texel(texels, look.broad_start, look.broad_side, turned_x / (period * 5.3), turned_y / (period * 5.3))
+    mid = texel(texels, look.mid_start[m], look.mid_side[m], turned_x / (period * 5.3), turned_y / (period * 5.3))
     broad = texel(texels, look.broad_start, look.broad_side, y / 97.0, -x / 97.0)
     stain = min(max(0.5 + look.mottle * (0.35 * fine + 0.8 * mid - 0.6 * broad), 0.0), 1.0)
     return max(0.15, 1.0 + float(look.contrast[m]) * (fine + 0.45 * mid + 0.35 * broad)), stain
@@ -257,40 +259,32 @@ def ruffled(texels: I8, look: Look, m: int, x: float, y: float, z: float, nx: fl
 def shade(surface: Surface, look: Look, texels: I8, light: Illumination, eye: F32, rays: Rays, target: I32,
           weight: float, total: F32) -> None:
     """Adds weight times the linear radiance of each ray from `eye` (3,) to the pixel `target` (N,) of total (P, 3); -1
-    skips."""
+    skips. Rays of one pixel that follow each other and meet one face in one light share that light."""
+    beam, up, open_sky, smoke, last = 0.0, 0.0, 0.0, 0.0, -1
     for i in range(target.shape[0]):
         if target[i] < 0:
             continue
-        if rays.face[i] < 0:
+        f, m = rays.face[i], int(rays.material[i])
+        if f < 0:
             for k in range(3):
                 total[target[i], k] += np.float32(weight * light.void[k])
-        else:
-            add_hit(surface, look, texels, light, eye, rays, i, weight, total[target[i]])
+            continue
+        if last < 0 or target[last] != target[i] or rays.face[last] != f or rays.lit[last] != rays.lit[i] \
+                or look.ruffle[m] > 0:
+            beam, up, open_sky, smoke = lighting(surface, look, texels, light, rays, i, f, m)
+        last = i
+        add_hit(surface, look, texels, light, eye, rays, i, (beam, up, open_sky, smoke), weight, total[target[i]])
 
 
 @inner
-def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: F32, rays: Rays, i: int, weight: float,
-            total: F32) -> None:
-    """Adds the radiance of one hit: (sun + sky + bounce) * albedo, dimmed by smoke and haze."""
-    f, m = rays.face[i], int(rays.material[i])
+def lighting(surface: Surface, look: Look, texels: I8, light: Illumination, rays: Rays, i: int, f: int,
+             m: int) -> tuple[float, float, float, float]:
+    """What reaches a hit: sun by the cosine of its angle, share of the sky above, share of it that is open; and the
+    share of light that smoke keeps back on the way to the eye."""
     x, y, z = rays.point[i, 0], rays.point[i, 1], rays.point[i, 2]
-    nx, ny, nz = rays.normal[i, 0], rays.normal[i, 1], rays.normal[i, 2]
-    along, across = plane(x, y, z, nx, ny, nz, look.in_rows[m])
-    nx, ny, nz = facing(surface, f, rays.u[i], rays.v[i], nx, ny, nz)
+    nx, ny, nz = facing(surface, f, rays.u[i], rays.v[i], rays.normal[i, 0], rays.normal[i, 1], rays.normal[i, 2])
     if look.ruffle[m] > 0:
-        along, across = x + 0.5 * z, y
         nx, ny, nz = ruffled(texels, look, m, x, y, z, nx, ny, nz)
-    factor, stain = grain(texels, look, m, along, across, x, y)
-    ripple = 0.0
-    if look.glint[m] > 0:
-        ripple = min(max((factor - 1) / max(look.contrast[m], 1e-6) * look.mottle, -1.0), 1.0)
-        if surface.streaks.shape[0] > 1:
-            factor *= 1 + 0.15 * bilinear(surface.streaks, surface.streaks_west_south_cell, x, y)
-    if surface.material[f] == GROUND:
-        red, green, blue = ground_colour(surface, look, texels, m, stain, x, y)
-    else:
-        red, green, blue = stained(look, m, stain)
-    open_sky = sky_seen(surface, x, y, z)
     toward = light.toward_sun
     beam = nx * toward[0] + ny * toward[1] + nz * toward[2]
     if look.ruffle[m] > 0:
@@ -298,23 +292,43 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: 
         beam = (beam + 0.4) / 1.4 * (1.0 if rays.lit[i] else 0.2)
     elif not rays.lit[i] and beam > 0:
         beam *= seeping(surface, look, texels, toward, x, y, z)
-    beam = max(0.0, beam)
-    up = 0.5 + 0.5 * nz
+    smoke = 0.0
+    if surface.smoke.shape[0] > 1:
+        smoke = smoke_over(surface, look, texels, light, x, y)
+    return max(0.0, beam), 0.5 + 0.5 * nz, sky_seen(surface, x, y, z), smoke
+
+
+@inner
+def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: F32, rays: Rays, i: int,
+            lit: tuple[float, float, float, float], weight: float, total: F32) -> None:
+    """Adds the radiance of one hit: (sun + sky + bounce) * albedo, dimmed by smoke and haze."""
+    f, m = rays.face[i], int(rays.material[i])
+    beam, up, open_sky, smoke = lit
+    x, y, z = rays.point[i, 0], rays.point[i, 1], rays.point[i, 2]
+    if look.ruffle[m] > 0:
+        along, across = x + 0.5 * z, y
+    else:
+        along, across = plane(x, y, z, rays.normal[i, 0], rays.normal[i, 1], rays.normal[i, 2], look.in_rows[m])
+    factor, stain = grain(texels, look, m, along, across, x, y)
     sky, glitter = 0.0, 0.0
     if look.glint[m] > 0:
+        ripple = min(max((factor - 1) / max(look.contrast[m], 1e-6) * look.mottle, -1.0), 1.0)
         vx, vy, vz = eye[0] - x, eye[1] - y, eye[2] - z
         far = math.sqrt(vx * vx + vy * vy + vz * vz)
-        sky, glitter = mirrored(toward, ripple, vx / far, vy / far, vz / far)
+        sky, glitter = mirrored(light.toward_sun, ripple, vx / far, vy / far, vz / far)
         glitter = glitter if rays.lit[i] else 0.0
-    kept = 0.0
-    if surface.smoke.shape[0] > 1:
-        kept = smoke_over(surface, look, texels, light, x, y)
+        if surface.streaks.shape[0] > 1:
+            factor *= 1 + 0.15 * bilinear(surface.streaks, surface.streaks_west_south_cell, x, y)
+    if surface.material[f] == GROUND:
+        red, green, blue = ground_colour(surface, look, texels, m, stain, x, y)
+    else:
+        red, green, blue = stained(look, m, stain)
     for k in range(3):
         colour = red if k == 0 else green if k == 1 else blue
         albedo = colour * surface.tint[f, look.tint[k]] / 128 * factor
         sent = albedo * (beam * light.sun[k] + open_sky * (up * light.sky[k] + (1 - up) * light.bounce[k]))
         sent += open_sky * sky * light.sky[k] + glitter * light.sun[k]
-        sent += kept * (light.smoke[k] - sent)
+        sent += smoke * (light.smoke[k] - sent)
         total[k] += np.float32(weight * (light.clear * sent + light.air[k]))
 
 

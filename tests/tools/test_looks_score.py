@@ -76,10 +76,13 @@ def test_softened_crops_have_edges_as_wide_as_the_real_ones() -> None:
 
 
 def test_the_nearest_crop_is_found_by_its_features() -> None:
-    rendered = measured([noise(i, mean=40.0 + 25 * i, deviation=8.0) for i in range(8)])
-    real = measured([noise(100 + i, mean=40.0 + 25 * (7 - i), deviation=8.0) for i in range(8)])
-    found = nearest(real, rendered)
-    assert [int(crop.mean()) for crop in found.crops] == pytest.approx([int(c.mean()) for c in real.crops], abs=12)
+    rendered = measured([noise(i, beta, mean=mean) for i, (beta, mean) in enumerate(
+        (beta, mean) for beta in (1.0, 3.0) for mean in (60.0, 90.0, 130.0, 180.0))])
+    order = np.array([5, 2, 7, 0])
+    real = measured([noise(100 + i, (1.0, 3.0)[i // 4], mean=(60.0, 90.0, 130.0, 180.0)[i % 4]) for i in range(8)])
+    found = nearest(real.take(order), rendered)
+    for crop, place in zip(found.crops, order, strict=True):
+        np.testing.assert_array_equal(crop, rendered.crops[place])
 
 
 def test_too_few_crops_are_refused() -> None:
