@@ -71,7 +71,20 @@ def tables(out: Out, size: float = 160.0, seed: int = 5) -> None:
     print(f"tables: {draw_tables(out, size, seed)}")
 
 
+def curves(out: Out, seeds: int = 30, size: float = 160.0) -> None:
+    """Draw damage against intensity in many simulated worlds beside the published curves.
+
+    Args:
+        out: Folder for index.html (self-contained).
+        seeds: Draws of every hazard in every world.
+        size: Side of the worlds, metres.
+    """
+    from tools.hazard_curves import draw_curves
+
+    print(f"curves: {draw_curves(out, seeds, size)}")
+
+
 def main(argv: list[str]) -> None:
     """Parses the arguments and runs a sub-command."""
     tyro.extras.subcommand_cli_from_dict({"build": build, "export": build, "info": info, "gallery": gallery,
-                                          "tables": tables}, prog="mage world", args=argv)
+                                          "tables": tables, "curves": curves}, prog="mage world", args=argv)
