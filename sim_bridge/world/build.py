@@ -69,7 +69,7 @@ def build_world(spec: SceneSpec) -> World:
         vehicles=vehicles, streets=network.streets, water_level_m=relief.level_m,
         water=tuple(tuple((float(x), float(y)) for x, y in body.exterior.coords[:-1]) for body in relief.water),
         static=Mesh.concatenate([terrain_mesh(terrain), water_mesh(relief),
-                                 deck_meshes(network.streets, decks, heights, relief.level_m)]),
+                                 deck_meshes(layout, relief, network.streets, decks, heights)]),
         before=Mesh.concatenate([_things(buildings, trees, vehicles, spec.season_before), fences]),
         scene={name: value for name, value in to_json(spec).items() if name in _SCENE},
     )

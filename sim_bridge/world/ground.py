@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import cv2
@@ -50,8 +51,9 @@ def paint_ground(layout: Layout, season: Season, parcels: Sequence[Parcel], plan
     canvas.values[:] = _plots(layout, season, parcels, len(canvas.values), rng)
     for parcel in parcels:
         paint_parcel(canvas, parcel, season, rng)
+    stands = Counter(plan.parcel for plan in plans)
     for plan in plans:
-        around_house(canvas, parcels[plan.parcel], plan, rng)
+        around_house(canvas, parcels[plan.parcel], plan, stands[plan.parcel] == 1, rng)
     _paint_shore(canvas, layout, relief, decks)
     _paint_streets(canvas, layout, network, rng)
     for body in relief.water:

@@ -191,9 +191,9 @@ def _cell(layout: Layout, cell: shapely.Polygon, network: Network,
     if settlement == "industrial":
         theme = {"industry": 0.66, "logistics": 0.19, "tanks": 0.07, "commercial": 0.08}
         inner = "depot" if rng.random() < 0.55 else "vacant"
-        return inner, lots((40.0, 95.0), rng.uniform(60, 110), theme, 0.49 if thickness(cell) > 105 else 0.97)
+        return inner, lots((30.0, 78.0), rng.uniform(48, 100), theme, 0.49 if thickness(cell) > 105 else 0.97)
     if rng.random() < (0.12 if layout.settlement == "suburb" else 0.28):
-        return "vacant", lots((40.0, 70.0), 42.0, {"commercial": 0.4, "apartments": 0.45, "park": 0.15})
+        return "vacant", lots((34.0, 62.0), 44.0, {"commercial": 0.35, "apartments": 0.5, "park": 0.15}, 0.97)
     width = rng.uniform(12.5, 17)
     return "park", lots((width, width * 1.25), rng.uniform(21, 29), {"house": 1.0})
 

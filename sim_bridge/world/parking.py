@@ -22,7 +22,7 @@ from sim_bridge.world.works import YARD_M
 
 Heights = Callable[[F64, F64], F64]
 Place = tuple[float, float, float, str]
-"""x, y, yaw and kind of a vehicle; kind `any` is drawn."""
+"""x, y, yaw and kind of a vehicle, or a key of `_MIX`."""
 
 _PAINTS = ((240, 240, 238), (170, 172, 174), (85, 87, 90), (24, 24, 26), (120, 20, 18), (30, 48, 110), (150, 140, 120))
 _PAINT_SHARES = (0.34, 0.19, 0.14, 0.16, 0.06, 0.06, 0.05)
@@ -31,6 +31,11 @@ _TENTS = ((200, 200, 195), (190, 120, 40), (60, 110, 160), (70, 130, 70), (180, 
 _SIZE_M = {"car": (4.5, 1.85), "van": (5.2, 2.0), "truck": (9.0, 2.5), "boat": (6.0, 2.2), "container": (6.1, 2.44),
            "tent": (4.0, 3.0), "long": (12.2, 2.44), "wagon": (14.0, 2.8)}
 """Usual length and width; `long` is a container of 40 feet, `wagon` one on rails."""
+_MIX: dict[str, tuple[list[str], list[float]]] = {
+    "any": (["car", "van", "truck"], [0.82, 0.165, 0.015]),
+    "drive": (["car", "van", "truck", "boat"], [0.79, 0.17, 0.005, 0.035]),
+}
+"""What stands at a kerb or in a bay, and on a driveway, where boats wait on trailers."""
 _PAVED = [k for k, m in enumerate(TABLE) if m.semantic in (CLASS_ID["road"], CLASS_ID["paved"])]
 _SOFT = [k for k, m in enumerate(TABLE) if m.semantic in (CLASS_ID["grass"], CLASS_ID["bare"])]
 
@@ -77,8 +82,9 @@ def afloat(boats: F64, relief: Relief, rng: np.random.Generator) -> tuple[Vehicl
 
 
 def _vehicle(x: float, y: float, z: float, yaw: float, kind: str, rng: np.random.Generator) -> Vehicle:
-    if kind == "any":
-        kind = str(rng.choice(["car", "van", "truck", "boat"], p=[0.80, 0.165, 0.015, 0.02]))
+    if kind in _MIX:
+        names, shares = _MIX[kind]
+        kind = str(rng.choice(names, p=shares))
     length, width = _SIZE_M[kind]
     drawn = {"long": "container", "wagon": "container"}.get(kind, kind)
     paint = _PAINTS[int(rng.choice(len(_PAINTS), p=_PAINT_SHARES))]
@@ -130,7 +136,7 @@ def _driveways(parcels: Sequence[Parcel], plans: Sequence[Plan], rng: np.random.
             low = front[:, 0].min() + 1.2
             place = np.array([rng.uniform(low, max(low, front[:, 0].max() - 1)), local[:, 1].min() - 3.6])
             x, y = turn(place, parcel.yaw_deg) + parcel.ring[0]
-            places.append((float(x), float(y), parcel.yaw_deg + 90, "any"))
+            places.append((float(x), float(y), parcel.yaw_deg + 90, "drive"))
     return places
 
 

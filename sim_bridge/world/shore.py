@@ -197,16 +197,37 @@ def _alongside(line: shapely.LineString, s: F64, offset: float, lengths: F64, ac
     return np.column_stack([place, yaw, lengths])
 
 
-def deck_meshes(streets: Sequence[Street], decks: Sequence[Pier], heights: Heights, level_m: float | None) -> Mesh:
-    """Bridges from bank to bank with parapets, and piers; tops look like a road, a mole or boards."""
-    level = level_m or 0.0
-    meshes = [_bridge(street, heights, level) for street in streets if street.bridge]
+def deck_meshes(layout: Layout, relief: Relief, streets: Sequence[Street], decks: Sequence[Pier],
+                heights: Heights) -> Mesh:
+    """Bridges from bank to bank with parapets, quay walls, and piers; tops look like a road, flags or boards."""
+    level = relief.level_m or 0.0
+    bridges = [_bridge(street, heights, level) for street in streets if street.bridge]
+    meshes = _quay_walls(layout, relief, heights) + bridges
     for pier in decks:
         line = shapely.segmentize(shapely.LineString(pier.line), _STEP_M)
         top = np.full(shapely.get_num_coordinates(line), level + pier.top_m)
         name = "pontoon" if pier.width_m < 4 else "concrete"
         meshes.append(_slab(line, pier.width_m, top, pier.top_m + 1.5, name, name))
     return Mesh.concatenate(meshes)
+
+
+def _quay_walls(layout: Layout, relief: Relief, heights: Heights) -> list[Mesh]:
+    """The edge of both banks as a level stone kerb with a wall below it."""
+    if water_kind(layout) != "quay" or relief.axis is None:
+        return []
+    half = layout.size_m / 2
+    square = shapely.box(-half, -half, half, half)
+    meshes = []
+    for side in (-1, 1):
+        bank = parallel(relief.axis, side * (half_width_m(relief) + 2.2))
+        for line in shapely.get_parts(shapely.intersection(bank, square)):
+            xy = shapely.get_coordinates(line)
+            inland = shapely.get_coordinates(shapely.offset_curve(line, side * 5.0))
+            top = float(np.max(heights(inland[:, 0], inland[:, 1]), initial=0.0)) if line.length > 8 else 0.0
+            if top > 0:
+                level_m = np.full(len(xy), min(top + 0.05, (relief.level_m or 0.0) + 2.9))
+                meshes.append(_slab(line, 5.4, level_m, 5.0, "flagstone", "concrete"))
+    return meshes
 
 
 def _bridge(street: Street, heights: Heights, level: float) -> Mesh:

@@ -143,8 +143,11 @@ def _sports(canvas: Canvas, parcel: Parcel, rng: np.random.Generator) -> None:
     canvas.line(np.vstack([inner, inner[:1], (inner[1:3] + inner[[0, 3]]) / 2]), INDEX["road_marking"], 0.2)
 
 
-def around_house(canvas: Canvas, parcel: Parcel, plan: Plan, rng: np.random.Generator) -> None:
-    """Driveway from the front to the street, a path to the door, a patio, beds and decks behind, a pool behind some."""
+def around_house(canvas: Canvas, parcel: Parcel, plan: Plan, room: bool, rng: np.random.Generator) -> None:
+    """Driveway from the front to the street, a path to the door, a patio, beds and decks behind, a pool behind some.
+
+    room: nothing else stands behind the house, so that a pool may lie there.
+    """
     if plan.use not in ("house", "mobile_home", "apartments") or parcel.use in ("townhouse", "shops"):
         return
     local = turn(plan.ring - parcel.ring[0], -parcel.yaw_deg)
@@ -166,11 +169,12 @@ def around_house(canvas: Canvas, parcel: Parcel, plan: Plan, rng: np.random.Gene
         x, y = rng.uniform(x0 - 3, x1 + 1), y1 + rng.uniform(0.5, 7)
         rectangle(canvas, parcel, (x, y, x + rng.uniform(0.8, 3.2), y + rng.uniform(0.8, 2.6)),
                   INDEX[str(rng.choice(_CLUTTER))])
-    back_yard(canvas, parcel, (x0, y1, x1), plan.era, rng)
+    if room and plan.use == "house":
+        _back_yard(canvas, parcel, (x0, y1, x1), plan.era, rng)
 
 
-def back_yard(canvas: Canvas, parcel: Parcel, house: tuple[float, float, float], era: str,
-              rng: np.random.Generator) -> None:
+def _back_yard(canvas: Canvas, parcel: Parcel, house: tuple[float, float, float], era: str,
+               rng: np.random.Generator) -> None:
     """A pool, a vegetable plot or a round of sand or netting: what the years leave behind a house (x0, back, x1)."""
     x0, y1, x1 = house
     middle = (x0 + x1) / 2 + rng.uniform(-3, 3)

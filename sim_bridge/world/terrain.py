@@ -20,6 +20,8 @@ _BANK_M = {"sea": 0.5, "river": 0.8, "pond": 0.8, "quay": 2.2}
 """Height of dry ground above the water right at the shore."""
 _PAD_M, _PAD_ROUNDS = 4.0, 2
 """How far a level pad reaches beyond the walls; how often neighbours are evened out."""
+_FLAT_M = {"sea": 300.0, "river": 90.0, "pond": 90.0, "quay": 220.0}
+"""Distance from the water over which hills come up: towns by the water stand on flat land."""
 _BED_M = {"sea": (6.0, 80.0), "river": (1.6, 4.0), "pond": (1.6, 4.0), "quay": (3.0, 4.0)}
 """Depth of the water away from the shore, and how far from it (m) it is reached."""
 
@@ -65,7 +67,7 @@ def build_relief(layout: Layout, rng: np.random.Generator) -> Relief:
     points = shapely.points(*np.meshgrid(axis, axis))
     shapely.prepare([water, water.boundary])
     distance = shapely.distance(points, water)
-    rise = _unit(height) * (1 - np.exp(-distance / 90.0)) + 0.35 * np.minimum(distance / half, 1)
+    rise = _unit(height) * (1 - np.exp(-distance / _FLAT_M[kind])) + 0.35 * np.minimum(distance / half, 1)
     deepest, reach = _BED_M[kind]
     depth = deepest * np.minimum(shapely.distance(points, water.boundary) / reach, 1.0)
     dry = _BANK_M[kind] + layout.relief_m * _unit(rise)

@@ -128,9 +128,9 @@ def _hotel(parcel: Parcel, index: int, corner: F64, width: float, depth: float,
 def _church(parcel: Parcel, index: int, corner: F64, width: float, depth: float,
             rng: np.random.Generator) -> list[Plan]:
     """Nave with transept, tower at one end; in the middle of its yard, about east to west."""
-    area = parcel.polygon
-    room = math.sqrt(area.area)
-    length, wide = float(np.clip(0.55 * room, 16, 48)), float(np.clip(0.2 * room, 8, 16))
+    middle = shapely.get_coordinates(shapely.maximum_inscribed_circle(parcel.polygon))
+    length = float(np.clip(1.35 * np.hypot(*(middle[1] - middle[0])), 14, 46))
+    wide = float(np.clip(0.34 * length, 6.5, 15))
     arm, tower = wide * 0.35, wide * rng.uniform(0.45, 0.6)
     x = length * rng.uniform(0.58, 0.7)
     end = x + wide * 0.7
@@ -138,9 +138,8 @@ def _church(parcel: Parcel, index: int, corner: F64, width: float, depth: float,
                      [end, wide + arm], [x, wide + arm], [x, wide], [0, wide]])
     spire = box_ring(tower, tower) + np.array([-tower - 0.02, (wide - tower) / 2])
     yaw = float(rng.uniform(-12, 12))
-    centre = np.array(shapely.maximum_inscribed_circle(area).coords[0])
     origin = np.array([length, wide]) / 2
-    where = [turn(ring - origin, yaw) + centre for ring in (nave, spire)]
+    where = [turn(ring - origin, yaw) + middle[0] for ring in (nave, spire)]
     return [Plan(where[0], index, "church", "gable", 2, yaw, "old", look="church", storey_m=rng.uniform(4, 5.5),
                  pitch=0.9, party_walls=True),
             Plan(where[1], index, "church", "hip", 5, yaw, "old", look="church", storey_m=rng.uniform(4, 6), pitch=1.8,
