@@ -16,7 +16,9 @@ from typing import Any
 ENCODER = "com.esri.prt.codecs.OBJEncoder"
 OPTIONS = {"baseName": "m", "triangulateMeshes": True, "fileGranularity": "START_SHAPE", "errorFallback": False}
 """One file a shape; a shape that fails leaves none."""
-_TYPES: dict[str, tuple[type, ...]] = {"float": (float, int), "string": (str,), "bool": (bool,)}
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "float": ((float, int), "a number"), "string": ((str,), "a text"), "bool": ((bool,), "true or false"),
+}
 Info = Mapping[str, Mapping[str, Any]]
 
 
@@ -29,9 +31,9 @@ def attribute_problem(info: Info, given: Mapping[str, Any]) -> str:
         if name not in info:
             return f"attribute {name!r} is not known: expected one of {', '.join(sorted(info))}"
         kind = info[name]["type"]
-        right = isinstance(value, _TYPES.get(kind, (object,))) and (kind == "bool" or not isinstance(value, bool))
-        if not right:
-            return f"attribute {name} is {value!r}: expected a {kind}"
+        types, words = _TYPES.get(kind, ((object,), kind))
+        if not isinstance(value, types) or (kind != "bool" and isinstance(value, bool)):
+            return f"attribute {name} is {value!r}: expected {words}"
         if problem := _out_of_range(name, value, info[name].get("annotations", ())):
             return problem
     return ""
@@ -56,8 +58,8 @@ def run(folder: Path) -> None:
 
     job = json.loads((folder / "job.json").read_text())
     info = pyprt.get_rpk_attributes_info(job["file"])
-    problem = attribute_problem(info, job["attributes"]) if info else "not a rule package that CityEngine wrote"
-    if problem:
+    none = "no rule package: expected an .rpk file that CityEngine exported"
+    if problem := attribute_problem(info, job["attributes"]) if info else none:
         (folder / "error.txt").write_text(problem)
         return
     shapes = [pyprt.InitialShape(s["vertices"], s["indices"], s["counts"], s["holes"]) for s in job["shapes"]]
