@@ -25,6 +25,9 @@ _BURNT_AROUND_M = 14.0
 _WET_AROUND_M = 22.0
 _CELL_M = 2.0
 _FILM_M = 0.04
+_SHORE_SLOPE = 0.12
+_LEVEL_M = {"water_at_wall": 0.25, "surrounded": 0.6, "inundated": 1.2, "submerged": 1.8}
+"""Height of the water above the ground of a building."""
 _NEIGHBOURS = 6
 
 
@@ -80,22 +83,22 @@ def _burnt(world: World, hazard: Replay, crowns: Sequence[str]) -> Aftermath:
 
 
 def _flooded(world: World, hazard: Replay) -> Aftermath:
-    """Water that stands at each damaged building as high as its state says, and between them as high as they ask."""
+    """Water that stands at each damaged building as high as its state says, and between them as high as they ask.
+
+    What the source calls destroyed is gone from its place: water that covers a roof would cover a whole town.
+    """
     damage = _damage(world, hazard)
     wet = [(b, row.state) for b, row in zip(world.buildings, damage, strict=True) if row.grade > 1]
     grid = common.coarse_grid(world, _CELL_M)
     if not wet:
         return Aftermath(asdict(hazard), world.before, world.ground, damage, {"depth_m": grid})
-    levels = np.array([b.base_m + _level_m(b, state) for b, state in wet])
+    levels = np.array([b.base_m + _LEVEL_M[state] for b, state in wet])
     depth = _depth(world, grid, [b for b, _ in wet], levels)
     surface = Grid(depth.values, grid.west_m, grid.south_m, grid.cell_m)
-    return Aftermath(asdict(hazard), Mesh.concatenate([world.before, _sheet(world, surface)]), world.ground, damage,
+    gone = np.array([row.id for row in damage if row.grade == 4], np.uint32)
+    left = common.select(world.before, ~np.isin(world.before.instance, gone))
+    return Aftermath(asdict(hazard), Mesh.concatenate([left, _sheet(world, surface)]), world.ground, damage,
                      {"depth_m": surface})
-
-
-def _level_m(building: Building, state: str) -> float:
-    """Height of the water above the building's ground."""
-    return {"water_at_wall": 0.25, "surrounded": 0.6, "inundated": 1.2}.get(state, building.ridge_m + 0.3)
 
 
 def _depth(world: World, grid: Grid, wet: Sequence[Building], levels_m: np.ndarray) -> Grid:
@@ -112,7 +115,9 @@ def _depth(world: World, grid: Grid, wet: Sequence[Building], levels_m: np.ndarr
     ids = {b.id for b in wet}
     dry = [shapely.Polygon(b.footprint).buffer(3) for b in world.buildings if b.id not in ids]
     allowed = (near < _WET_AROUND_M) & ~common.covered(grid, dry)
-    depth = np.where(allowed, np.maximum(level - world.height_at(x, y), 0), 0)
+    # it runs out towards the edge of what it may cover, where it would stand like a wall
+    most = _FILM_M + _SHORE_SLOPE * common.distance_m(~allowed, grid.cell_m)
+    depth = np.where(allowed, np.clip(level - world.height_at(x, y), 0, most), 0)
     return Grid(depth.astype(np.float32), grid.west_m, grid.south_m, grid.cell_m)
 
 
