@@ -181,7 +181,7 @@ def on_slopes(building: Building, slopes: Slopes, tint: F64, rng: np.random.Gene
         spot = slopes.spot(columns * _PANEL_M[0], rows * _PANEL_M[1], (0.35, 0.7))
         parts += [panels(spot, columns, rows, building.id)] if spot else []
     if dwelling:
-        most = 1 + int(area / 90) if old else 2
+        most = min(1 + int(area / 90), 12) if old else 2
         parts += _many(slopes, int(rng.integers(0, most + 1)), (0.9, 0.9), (0.7, 0.97),
                        lambda spot: stack(spot, rng.uniform(0.7, 1.3), _BRICK if old else _CEMENT, building.id))
         parts += _many(slopes, int(rng.integers(0, 4 if old else 2)), (0.9, 1.3), (0.25, 0.75),
@@ -245,10 +245,11 @@ def on_flat(building: Building, room: shapely.Polygon, tint: F64, rng: np.random
 def _scatter(room: shapely.Polygon, low: F64, high: F64, count: int, size_m: tuple[float, float],
              rng: np.random.Generator) -> F64:
     """Rows (x, y, width, depth) of up to `count` rectangles within the room."""
-    table = np.column_stack([rng.uniform(low, high, (count, 2)), rng.uniform(*size_m, (count, 2))])
+    tries = 3 * count
+    table = np.column_stack([rng.uniform(low, high, (tries, 2)), rng.uniform(*size_m, (tries, 2))])
     x, y, w, d = table.T
     inside = shapely.contains(room, shapely.box(x - w / 2, y - d / 2, x + w / 2, y + d / 2))
-    return np.asarray(table[inside])
+    return np.asarray(table[inside][:count])
 
 
 def _level(x: float, y: float, w: float, d: float, z: float) -> F64:
