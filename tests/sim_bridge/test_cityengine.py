@@ -186,6 +186,20 @@ def test_the_terms_are_said_once(packages, capsys):
 
 
 @runtime
+@pytest.mark.parametrize(("script", "words"), [
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "runtime stopped with code -11"),
+    ("import time; time.sleep(60)", "took more than 1 s on 1 buildings"),
+    ("print('[PRT] [error] generate failed, exception caught: no room')", "fails on building 7: generate failed"),
+    ("", "it grew nothing and said nothing"),
+])
+def test_a_runtime_that_dies_hangs_or_fails_is_one_clear_line(packages, tmp_path, monkeypatch, script, words):
+    (tmp_path / "prt.py").write_text(script)
+    monkeypatch.setattr(cityengine, "_RUNTIME", tmp_path / "prt.py")
+    monkeypatch.setattr(cityengine, "_TIMEOUT_S", 1)
+    check_refused([building()], [rule(packages)], ["extrusion_rule.rpk", words])
+
+
+@runtime
 def test_too_many_triangles_are_refused(packages, monkeypatch):
     monkeypatch.setattr(cityengine, "MOST_FACES", 20)
     check_refused([building(1), building(2)], [rule(packages)], ["more than 20 triangles"])
