@@ -38,7 +38,9 @@ def parted(mesh: Mesh, where: Callable[[F64], F64], ragged_m: float, edge_m: flo
     """
     def near(corners: F64) -> Bool:
         signed = where(corners.reshape(-1, 3)).reshape(-1, 3)
-        return np.asarray((signed.min(axis=1) < ragged_m) & (signed.max(axis=1) > -ragged_m))
+        # no point of a triangle is farther from its nearest corner than its longest edge over the square root of 3
+        reach = ragged_m + np.sqrt(_sides2(corners).max(axis=1) / 3)
+        return np.asarray((signed.min(axis=1) < reach) & (signed.max(axis=1) > -reach))
 
     cut = _refined(mesh, near, edge_m)
     centre = face_centres(cut)

@@ -127,6 +127,14 @@ def test_parting_keeps_every_face_on_one_side() -> None:
     assert len(kept.faces) + len(lost.faces) < 2 * (12 * 9 / 0.16)         # whole away from the cut
 
 
+def test_a_bite_out_of_the_middle_of_an_edge_is_found() -> None:
+    roof = mesh_of([[0, 0, 3], [12, 0, 3], [12, 9, 3], [0, 9, 3]], [[0, 1, 2], [0, 2, 3]], "roof_metal")
+    _, lost = wreck.parted(roof, lambda points: np.hypot(points[:, 0] - 6, points[:, 1]) - 2.0, 0.1, 0.3)
+    corners = lost.vertices[lost.faces].astype(np.float64)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    assert area == pytest.approx(np.pi * 2.0**2 / 2, rel=0.15)
+
+
 def test_debris_blocks_a_street_if_no_car_gets_by() -> None:
     road = Street(7, ((-50.0, 0.0), (50.0, 0.0)), 8.0, "residential")
     world = replace(town(HOUSE, 1), streets=(road,))
