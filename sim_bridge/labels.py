@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.classes import CLASS_ID
-from sim_bridge.embedded.scene import Hits, Phase, Scene
+from sim_bridge.embedded.scene import Hits, Landscape, Phase
 from sim_bridge.frames import CameraPose, Intrinsics, pixel_rays
 from sim_bridge.world.materials import TABLE
 from sim_bridge.world.model import BuildingDamage
@@ -51,15 +51,15 @@ class Agreement:
     semantic_share: float
 
 
-def cast_labels(scene: Scene, pose_before: CameraPose, pose_after: CameraPose, camera: Intrinsics) -> Labels:
+def cast_labels(scene: Landscape, pose_before: CameraPose, pose_after: CameraPose, camera: Intrinsics) -> Labels:
     """Labels of a pair, cast through pixel centres. The training target lies in the pixels of the before frame."""
     size = (camera.height, camera.width)
     before, ground_xy = _cast(scene, "before", pose_before, camera)
     after, _ = _cast(scene, "after", pose_after, camera)
     semantic = SEMANTIC_OF[before.material]
-    grades = grade_table(scene.package.aftermath.damage, int(before.instance.max(initial=0)))
+    grades = grade_table(scene.damage(), int(before.instance.max(initial=0)))
     shows = semantic == CLASS_ID["building"]
-    land_use = np.where(np.isfinite(before.t), scene.package.world.land_use.at(*ground_xy), 0)
+    land_use = np.where(np.isfinite(before.t), scene.land_use(*ground_xy), 0)
     return Labels(
         before_depth=before.t.reshape(size),
         after_depth=after.t.reshape(size),
@@ -103,11 +103,11 @@ def half_step_m(depth_m: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.ldexp(1.0, exponent - 11))
 
 
-def _cast(scene: Scene, phase: Phase, pose: CameraPose,
+def _cast(scene: Landscape, phase: Phase, pose: CameraPose,
           camera: Intrinsics) -> tuple[Hits, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """Hits of the pixel centres, row by row, and the (x, y) in metres of each; the camera's own for a miss."""
     directions = pixel_rays(pose, camera)
     origin = pose.position.array()
-    hits = scene.cast(np.broadcast_to(origin, directions.shape), directions, phase)
+    hits = scene.cast(origin[None], directions, phase)
     t = np.where(np.isfinite(hits.t), hits.t, 0).astype(np.float64)
     return hits, (origin[0] + directions[:, 0] * t, origin[1] + directions[:, 1] * t)

@@ -54,7 +54,23 @@ class SceneObjects:
     @staticmethod
     def of(world: World) -> SceneObjects:
         buildings = {f"{_BUILDING}{b.id}": _building_pose(b) for b in world.buildings}
-        return SceneObjects({**dict.fromkeys(GROUPS, _IDENTITY), **buildings})
+        return SceneObjects({**SceneObjects.groups().poses, **buildings})
+
+    @staticmethod
+    def groups() -> SceneObjects:
+        """What every world has."""
+        return SceneObjects(dict.fromkeys(GROUPS, _IDENTITY))
+
+
+def moved(objects: SceneObjects, east_m: float, north_m: float, first_id: int) -> SceneObjects:
+    """Objects of a tile in the frame and with the ids of its grid; groups stay where they are."""
+    poses = dict(objects.poses)
+    for name, pose in objects.poses.items():
+        if name.startswith(_BUILDING):
+            del poses[name]
+            at = NED(pose.position.north + north_m, pose.position.east + east_m, pose.position.down)
+            poses[f"{_BUILDING}{int(name.removeprefix(_BUILDING)) + first_id}"] = NedPose(at, pose.orientation)
+    return SceneObjects(poses)
 
 
 def default_id(name: str) -> int:

@@ -50,7 +50,7 @@ def inner(function: Function) -> Function:
     return cast(Function, numba.njit(forceinline=True, **_OPTIONS)(function))
 
 
-EDGE, COLOUR = 1, 2
+EDGE, COLOUR, THIN = 1, 2, 4
 """What runs through a pixel, see `between` and `mark_contrast`."""
 
 
@@ -335,8 +335,8 @@ def mark_edges(key: npt.NDArray[np.int64], rays: Rays, width: int, steps_m: F32,
 
 @kernel
 def mark_thin(key: npt.NDArray[np.int64], rays: Rays, width: int, steps_m: F32, edge: U8) -> None:
-    """Adds EDGE two pixels around what is one pixel wide: a pole or its shadow shows in some pixels and slips through
-    between the middles of the next."""
+    """Adds EDGE and THIN two pixels around what is one pixel wide: a pole or its shadow shows in some pixels and slips
+    through between the middles of the next."""
     count = edge.shape[0]
     for i in range(width, count - width):
         if edge[i] & EDGE and 0 < i % width < width - 1:
@@ -345,13 +345,13 @@ def mark_thin(key: npt.NDArray[np.int64], rays: Rays, width: int, steps_m: F32, 
             if (along | across) & EDGE:
                 for row in range(max(0, i // width - 2), min(count // width, i // width + 3)):
                     for column in range(max(0, i % width - 2), min(width, i % width + 3)):
-                        edge[row * width + column] |= EDGE
+                        edge[row * width + column] |= EDGE | THIN
 
 
 @kernel
 def mark_contrast(pixels: U8, key: npt.NDArray[np.int64], width: int, enough: int, edge: U8) -> None:
     """Marks pixels (N, 3) of whole rows that differ from a neighbour by more than `enough` in a channel: COLOUR, and
-    within crowns, where no face is as wide as a pixel, EDGE. Borders with half of that contrast are not seen."""
+    within crowns, where no face is as wide as a pixel, EDGE. With a third of that contrast, edges are not seen."""
     for i in range(edge.shape[0]):
         most = 0
         for k in range(4):
@@ -363,5 +363,5 @@ def mark_contrast(pixels: U8, key: npt.NDArray[np.int64], width: int, enough: in
                     most = max(most, abs(int(pixels[i, c]) - int(pixels[j, c])))
         if most > enough:
             edge[i] |= EDGE if key[i] & 4 else COLOUR
-        elif edge[i] == COLOUR and most <= enough // 2:
+        elif not edge[i] & THIN and most <= enough // 3:
             edge[i] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -15,6 +16,7 @@ from sim_bridge.embedded import rays as kernels
 from sim_bridge.embedded.canopy import crown_heights
 from sim_bridge.embedded.embree import ARGUMENTS, NEAREST, Bvh, packet, padded
 from sim_bridge.embedded.flow import NO_FIELD, silt_streaks
+from sim_bridge.embedded.objects import SceneObjects
 from sim_bridge.embedded.rays import Rays, Surface
 from sim_bridge.frames import CameraPose, Intrinsics
 from sim_bridge.world.materials import GROUND, TABLE
@@ -25,6 +27,8 @@ Phase = Literal["before", "after"]
 F32 = npt.NDArray[np.float32]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
+_EMBREE_BYTES = 160
+"""A triangle, in Embree's structure over robust ones."""
 _SOFT = np.array([m.texture == "leaf" or i == GROUND for i, m in enumerate(TABLE)])
 
 
@@ -62,25 +66,26 @@ class Tile:
     first_id: int = 0
 
 
-class Scene:
-    """Both phases of a package. A phase is built when it is first asked for; static geometry is in both, so that one
-    traversal finds the nearest hit. Threads may share a scene: after a phase is built, it is only read."""
+class Landscape(ABC):
+    """What rays are cast into: tiles side by side, or one alone."""
 
-    def __init__(self, package: Package) -> None:
-        self.package = package
-        self._drawn: dict[Phase, Drawn] = {}
-        self._building = Lock()
-
-    def drawn(self, phase: Phase) -> Drawn:
-        with self._building:
-            if phase not in self._drawn:
-                self._drawn[phase] = _draw(self.package, phase)
-            return self._drawn[phase]
-
+    @abstractmethod
     def tiles(self, phase: Phase, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating],
               margin_m: float = 0.0) -> tuple[Tile, ...]:
-        """What rays (N, 3) may meet: here, the whole world. `grid.GridScene` is the one that chooses."""
-        return (Tile(self.drawn(phase)),)
+        """Tiles that rays from origins (N, 3) or (1, 3) in directions (N, 3) may meet, and those up to margin_m beside
+        them."""
+
+    @abstractmethod
+    def land_use(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Use of the parcels (`classes.LAND_USE`) under points (m)."""
+
+    @abstractmethod
+    def damage(self) -> tuple[BuildingDamage, ...]:
+        """What the hazard did to the buildings."""
+
+    @abstractmethod
+    def objects(self) -> SceneObjects:
+        """What the simulator lists."""
 
     def cast(self, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating], phase: Phase) -> Hits:
         """Nearest hits of rays (N, 3) in ENU metres; directions need not be unit, t is in their length. One origin
@@ -94,13 +99,51 @@ class Scene:
         """True where a ray (N, 3) meets anything."""
         return np.isfinite(self.cast(origins, directions, phase).t)
 
+
+class Scene(Landscape):
+    """Both phases of a package. A phase is built when it is first asked for; static geometry is in both, so that one
+    traversal finds the nearest hit. Threads may share a scene: after a phase is built, it is only read."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+        self._drawn: dict[Phase, Drawn] = {}
+        self._building = Lock()
+        self._objects: SceneObjects | None = None
+
+    def drawn(self, phase: Phase) -> Drawn:
+        with self._building:
+            if phase not in self._drawn:
+                self._drawn[phase] = _draw(self.package, phase)
+            return self._drawn[phase]
+
+    def tiles(self, phase: Phase, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating],
+              margin_m: float = 0.0) -> tuple[Tile, ...]:
+        """The whole world."""
+        return (Tile(self.drawn(phase)),)
+
     def land_use(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """Use of the parcels (`classes.LAND_USE`) under points (m)."""
+        """See `Landscape.land_use`."""
         return self.package.world.land_use.at(x, y)
 
     def damage(self) -> tuple[BuildingDamage, ...]:
-        """What the hazard did to the buildings."""
+        """See `Landscape.damage`."""
         return self.package.aftermath.damage
+
+    def objects(self) -> SceneObjects:
+        """Made when first asked for."""
+        if self._objects is None:
+            self._objects = SceneObjects.of(self.package.world)
+        return self._objects
+
+    def held_bytes(self) -> int:
+        """About what this takes in memory: arrays by their size, Embree's by what it takes a triangle."""
+        world, aftermath = self.package.world, self.package.aftermath
+        arrays = [a for mesh in (world.static, world.before, aftermath.after) for a in vars(mesh).values()]
+        arrays += [g.values for g in (world.terrain, world.ground, world.land_use, aftermath.ground)]
+        for drawn in self._drawn.values():
+            arrays += [*drawn.surface, drawn.soft]
+        faces = sum(len(drawn.surface.faces) for drawn in self._drawn.values())
+        return int(sum(a.nbytes for a in arrays)) + faces * _EMBREE_BYTES
 
 
 def trace_tiles(tiles: Sequence[Tile], origins: npt.NDArray[np.floating], directions: F32,

@@ -17,9 +17,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim_bridge.embedded.objects import SceneObjects, default_id, matching, stencil_ids
-from sim_bridge.embedded.render import render
-from sim_bridge.embedded.scene import Scene
+from sim_bridge.embedded.grid import MEMORY_BYTES, GridScene
+from sim_bridge.embedded.objects import default_id, matching, stencil_ids
+from sim_bridge.embedded.render import measure, render
+from sim_bridge.embedded.scene import Landscape, Scene
 from sim_bridge.embedded.sun import LOWEST_DEG, solar_position, utc_from_local
 from sim_bridge.errors import MageError
 from sim_bridge.frames import (
@@ -30,12 +31,12 @@ from sim_bridge.frames import (
     Quaternion,
     camera_from_ned,
     intrinsics,
-    pixel_rays,
     quaternion_from_euler,
     quaternion_from_rotation,
     rotation_from_quaternion,
 )
 from sim_bridge.spec import Light
+from sim_bridge.world.grid import is_grid, read_grid
 from sim_bridge.world.package import read_package
 
 VEHICLE = "ComputerVision"
@@ -67,16 +68,22 @@ class SimulatorConfig:
     """Across the wider side, of every camera at the start."""
     samples: int = 4
     """Colour samples a pixel."""
+    tile_bytes: int = MEMORY_BYTES
+    """What the loaded packages of a grid may hold before those not seen of late are let go."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A world package, ready to draw."""
+    """A world package or a grid of them, ready to draw."""
 
     world_id: str
     origin: Geodetic
-    scene: Scene
-    objects: SceneObjects
+    scene: Landscape
+
+    @property
+    def poses(self) -> Mapping[str, NedPose]:
+        """Of all objects by name."""
+        return self.scene.objects().poses
 
 
 @dataclass(frozen=True)
@@ -145,12 +152,19 @@ class Simulator:
             self._state = replace(self._state, errors=others if code is None else {**others, command: code})
 
     def load(self, world_id: str) -> None:
-        """Load a package of the world root; nothing to do if it is the present one. Raises InputError, OSError."""
+        """Load a package or a grid of the world root, unless it is the present one. Raises InputError, OSError."""
         present = self._state.loaded
         if present is None or present.world_id != world_id:
-            package = read_package(self.config.world_root / world_id)
-            present = Loaded(world_id, package.world.origin, Scene(package), SceneObjects.of(package.world))
+            present = self._read(world_id)
         self.update(loaded=present, phase="before", stencils={}, errors={})
+
+    def _read(self, world_id: str) -> Loaded:
+        folder = self.config.world_root / world_id
+        if is_grid(folder):
+            grid = read_grid(folder)
+            return Loaded(world_id, grid.origin, GridScene(self.config.world_root, grid, self.config.tile_bytes))
+        package = read_package(folder)
+        return Loaded(world_id, package.world.origin, Scene(package))
 
     def reset(self) -> None:
         """Vehicle back to its start; the world and its light stay."""
@@ -178,19 +192,19 @@ class Simulator:
     def object_names(self, pattern: str) -> list[str]:
         """Names of objects and of the state's marker that the pattern matches. Raises PatternError."""
         state = self._state
-        names = list(state.loaded.objects.poses) if state.loaded else []
+        names = list(state.loaded.poses) if state.loaded else []
         return matching([*names, *_markers(state)], pattern)
 
     def object_pose(self, name: str) -> NedPose | None:
         loaded = self._state.loaded
-        return loaded.objects.poses.get(name) if loaded else None
+        return loaded.poses.get(name) if loaded else None
 
     def set_stencil(self, name: str, stencil: int, is_pattern: bool) -> bool:
         """Give objects a segmentation id; False if none has that name. Raises PatternError, ValueError."""
         if not -1 <= stencil <= 255:
             raise ValueError(f"segmentation id {stencil} is not in -1..255")
         with self._lock:
-            names = list(self._state.loaded.objects.poses) if self._state.loaded else []
+            names = list(self._state.loaded.poses) if self._state.loaded else []
             found = matching(names, name, ignore_case=True) if is_pattern else [n for n in names if n == name]
             stencils = {**self._state.stencils, **dict.fromkeys(found, stencil)}
             self._state = replace(self._state, stencils=stencils)
@@ -199,7 +213,7 @@ class Simulator:
     def stencil(self, name: str) -> int:
         """Segmentation id of an object; -1 if there is none of that name."""
         state = self._state
-        if state.loaded is None or name not in state.loaded.objects.poses:
+        if state.loaded is None or name not in state.loaded.poses:
             return -1
         return state.stencils.get(name, default_id(name))
 
@@ -230,18 +244,11 @@ class Simulator:
     def _frame(self, state: State, loaded: Loaded, name: str, colour: bool) -> Frame:
         pose, camera = _camera_pose(state, name), self._intrinsics(state.cameras[name])
         eye, light = camera_from_ned(pose), state.clock_light or state.light
-        shape = (camera.height, camera.width)
         with self._rendering:
-            if colour:
-                seen = render(loaded.scene, state.phase, eye, camera, light, state.band, self.config.samples)
-                rgb, depth, material, instance = seen.rgb, seen.depth, seen.material, seen.instance
-            else:
-                rays = pixel_rays(eye, camera)
-                hits = loaded.scene.cast(np.broadcast_to(eye.position.array(), rays.shape), rays, state.phase)
-                rgb, depth = None, hits.t.reshape(shape)
-                material, instance = hits.material.reshape(shape), hits.instance.reshape(shape)
-        ids = stencil_ids(material, instance, state.stencils)
-        return Frame(camera, pose, time.time_ns(), rgb, depth, ids)
+            seen = (render(loaded.scene, state.phase, eye, camera, light, state.band, self.config.samples) if colour
+                    else measure(loaded.scene, state.phase, eye, camera))
+        ids = stencil_ids(seen.material, seen.instance, state.stencils)
+        return Frame(camera, pose, time.time_ns(), seen.rgb if colour else None, seen.depth, ids)
 
     def _intrinsics(self, camera: Camera) -> Intrinsics:
         width, height = self.config.width, self.config.height
