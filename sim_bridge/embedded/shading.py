@@ -201,7 +201,7 @@ def smoke_over(surface: Surface, look: Look, texels: I8, light: Illumination, x:
         return 0.0
     start, side = look.broad_start, look.broad_side
     wisps = texel(texels, start, side, x / 61.0, y / 61.0) + 0.6 * texel(texels, start, side, y / 23.0, -x / 23.0)
-    return 1 - math.exp(-depth * light.smoke_depth * max(0.1, 1 + 0.9 * look.mottle * wisps))
+    return 1 - math.exp(-depth * light.smoke_depth * max(0.6, 1 + 0.3 * look.mottle * wisps))
 
 
 @inner
