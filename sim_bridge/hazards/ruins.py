@@ -33,6 +33,7 @@ _BRANCHES = 44
 
 _SEMANTIC = np.array([m.semantic for m in TABLE])
 _GRASS, _BARE = (np.asarray(CLASS_ID[name] == _SEMANTIC) for name in ("grass", "bare"))
+_BARE = _BARE & ~np.isin(np.arange(len(TABLE)), [INDEX[name] for name in ("sand", "gravel", "ballast", "rail")])
 _TINDER = np.isin(np.arange(len(TABLE)), [INDEX[name] for name in (
     "lawn_dry", "grass_gold", "meadow", "field_dry", "stubble", "forest_floor")])
 _OPEN_LAND = np.isin(np.arange(256), [LAND_USE_ID[name] for name in ("forest", "field", "agriculture", "vacant")])
