@@ -19,7 +19,7 @@ from sim_bridge.hazards.common import covered, footprints
 from sim_bridge.hazards.fire import arrival_min
 from sim_bridge.hazards.flood import FIRST_FLOOR_M, water_surface_m
 from sim_bridge.hazards.grades import STATES, grade, order
-from sim_bridge.spec import Earthquake, Fire, Flood, Hazard, Layout, NoHazard, SceneSpec, from_json
+from sim_bridge.spec import Earthquake, Fire, Flood, Hazard, Layout, NoHazard, SceneSpec, Wind, from_json
 from sim_bridge.world.build import build_world
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import Aftermath, Grid, Mesh, World
@@ -30,10 +30,12 @@ HAZARDS: Mapping[str, Hazard] = {
     "flood": Flood(stage_m=3.0),
     "earthquake": Earthquake(magnitude=8.0, epicentre_distance_km=2.0),
     "fire": Fire(hours=6.0),
+    "wind": Wind(gust_ms=58.0),
 }
 STRONGER: Mapping[str, list[Hazard]] = {
     "flood": [Flood(stage_m=m) for m in (0.0, 1.0, 3.0, 6.0, 15.0)],
-    "earthquake": [Earthquake(magnitude=m, epicentre_distance_km=3.0) for m in (5.0, 6.5, 7.3, 8.0, 9.0)],
+    "earthquake": [Earthquake(magnitude=m, epicentre_distance_km=3.0) for m in (4.0, 5.5, 6.5, 7.5, 9.0)],
+    "wind": [Wind(gust_ms=v) for v in (10.0, 35.0, 45.0, 60.0, 110.0)],
     "fire": [Fire(hours=h) for h in (0.0, 0.4, 0.8, 1.5, 12.0)],
 }
 SEMANTIC = np.array([material.semantic for material in TABLE])
