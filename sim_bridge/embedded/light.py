@@ -54,7 +54,7 @@ def illumination(light: Light, band: Band) -> Illumination:
     sun, sky, level = sun * exposure, sky * exposure, level * exposure
     return Illumination(_f32(toward), _f32(sun), _f32(sky), _f32(0.15 * level), _f32(air), 1 - haze,
                         _f32((1 - haze) * ground * level + air),
-                        _f32((0.37, 0.41, 0.41) if rgb else (0.36, 0.36, 0.36)) * _f32(level), 1.0 if rgb else 0.6)
+                        _f32((0.38, 0.43, 0.40) if rgb else (0.36, 0.36, 0.36)) * _f32(level), 1.0 if rgb else 0.6)
 
 
 def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
