@@ -215,7 +215,8 @@ def _trees(world: World, crowns: list[str], stream: drift.Stream) -> tuple[list[
 
 
 def _ground(world: World, states: Mapping[int, str], stream: drift.Stream) -> Grid:
-    """Silt where the water was slow, scoured ground where it was deep and fast, foundations of what has gone."""
+    """Silt where the water was slow, scoured ground where it was deep and fast, floors of what has gone or stands
+    open."""
     ground = silt.silted(world, stream.depth, np.hypot(stream.east, stream.north))
     values = ground.values.copy()
     speed = Grid(np.hypot(stream.east, stream.north).astype(np.float32), stream.depth.west_m, stream.depth.south_m,
@@ -224,6 +225,6 @@ def _ground(world: World, states: Mapping[int, str], stream: drift.Stream) -> Gr
     patch = common.patches(values.shape, 12 / ground.cell_m, common.generator(world, 56))
     soft = np.isin(values, [INDEX[name] for name in _SOFT])
     values[soft & (force + 3.0 * patch > 7.0)] = INDEX["scour"]
-    plans = [shapely.Polygon(b.footprint) for b in world.buildings if states[b.id] == "washed_away"]
+    plans = [shapely.Polygon(b.footprint) for b in world.buildings if states[b.id] in ("complete", "washed_away")]
     values[common.covered(ground, plans)] = INDEX["foundation"]
     return Grid(values, ground.west_m, ground.south_m, ground.cell_m)
