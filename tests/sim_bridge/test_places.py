@@ -1,5 +1,9 @@
 """Real places as worlds: what a source says is there, what it does not say is marked as guessed."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -7,13 +11,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
+from hypothesis import given
+from hypothesis import strategies as st
 from place_files import LAT, LON, MESH_TABLE, city_json, ems_package, gltf_mesh, obj_mesh, osm_village
 
 from sim_bridge.classes import CLASS_ID, LAND_USE_ID
 from sim_bridge.embedded.render import render
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.errors import InputError
-from sim_bridge.frames import ENU, intrinsics, look_at
+from sim_bridge.frames import ENU, Geodetic, intrinsics, look_at
 from sim_bridge.hazards import strike
 from sim_bridge.hazards.grades import STATES
 from sim_bridge.labels import SEMANTIC_OF
@@ -28,13 +35,14 @@ from sim_bridge.spec import (
     Replay,
     SceneSpec,
     View,
+    to_json,
 )
 from sim_bridge.world.build import build_world
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.package import Package, build_package, read_package
 from sim_bridge.world.places import with_sources
 from sim_bridge.world.places.osm_tags import metres
-from sim_bridge.world.places.survey import concentration
+from sim_bridge.world.places.survey import Footprint, Survey, concentration, cut
 from sim_bridge.world.plants import trees_mesh
 
 SIZE_M = 140.0
@@ -286,6 +294,41 @@ def without_trees(world):
     keep = (mesh.instance > 0) | ~np.isin(SEMANTIC[mesh.material], [CLASS_ID["tree"]])
     return replace(mesh, faces=mesh.faces[keep], material=mesh.material[keep], instance=mesh.instance[keep],
                    tint=mesh.tint[keep])
+
+
+DIGEST = """
+import hashlib, json, sys
+from sim_bridge.spec import from_json
+from sim_bridge.world.build import build_world
+world = build_world(from_json(json.loads(sys.argv[1])))
+parts = [world.before.vertices, world.before.material, world.static.vertices, world.ground.values]
+print(hashlib.sha256(b"".join(part.tobytes() for part in parts) + repr(world.buildings).encode()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("kind", ["osm", "mesh"])
+def test_two_processes_build_the_same_bytes(kind, village, tmp_path):
+    (tmp_path / "table.toml").write_text('[materials]\nWall = "wall_brick"\nRoof = "building"\n')
+    spec = spec_of("osm", village) if kind == "osm" else \
+        spec_of("mesh", gltf_mesh(tmp_path / "town.gltf"), tmp_path / "table.toml", size_m=100.0)
+    found = {subprocess.run([sys.executable, "-c", DIGEST, json.dumps(to_json(spec))], capture_output=True, text=True,
+                            check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")}
+    assert len(found) == 1
+
+
+@given(boxes=st.lists(st.tuples(*[st.floats(-60, 60)] * 2, *[st.floats(3, 40)] * 2, st.floats(0, 90)), min_size=1,
+                      max_size=12))
+def test_footprints_after_the_cut_lie_in_the_square_and_share_no_ground(boxes):
+    plans = [shapely.affinity.rotate(shapely.box(x, y, x + w, y + d), turn) for x, y, w, d, turn in boxes]
+    survey = Survey(Geodetic(LAT, LON), tuple(Footprint(str(k), plan) for k, plan in enumerate(plans)))
+    try:
+        kept = [f.polygon for f in cut(survey, 100.0, "boxes").footprints]
+    except InputError:
+        kept = []
+    union = shapely.union_all(plans).intersection(shapely.box(-49.5, -49.5, 49.5, 49.5))
+    assert all(plan.is_valid and plan.exterior.is_ccw for plan in kept)
+    assert sum(plan.area for plan in kept) <= union.area + 0.1 * sum(plan.length for plan in kept) + 1e-6
+    assert shapely.union_all(kept).difference(union.buffer(0.15)).area < 1e-6
 
 
 def test_numbers_of_tags():
