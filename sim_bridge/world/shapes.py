@@ -1,4 +1,4 @@
-"""Mesh primitives: boxes, prisms, pitched roofs, icospheres; random numbers that belong to an object.
+"""Mesh primitives: boxes, prisms, caps, quads; random numbers that belong to an object.
 
 All functions are pure. Faces are counter-clockwise seen from outside. Lengths are metres, angles degrees
 counter-clockwise from east, heights z in the world frame.
@@ -7,7 +7,6 @@ counter-clockwise from east, heights z in the world frame.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -144,61 +143,6 @@ def quads(corners: F64, material: str, tint: npt.ArrayLike = PLAIN, instance: in
 def following(points: npt.NDArray[_Any]) -> npt.NDArray[_Any]:
     """Of each corner of a ring (N, ...), the next one."""
     return np.concatenate([points[1:], points[:1]])
-
-
-def pitched(rect: tuple[float, float, float, float], along_x: bool, eaves_m: float, rise_m: float,
-            insets_m: tuple[float, float], overhang_m: float, roof: str, gable: str, tint: npt.ArrayLike = PLAIN,
-            instance: int = 0) -> Mesh:
-    """Two slopes and two ends over the rectangle (x0, y0, x1, y1), in the rectangle's own frame.
-
-    The ridge runs along x or y, `rise_m` above the eaves and `insets_m` short of its two ends: 0 gives an upright
-    gable (material `gable`), more a hip (material `roof`). The slopes reach `overhang_m` beyond the walls.
-    """
-    x0, y0, x1, y1 = rect if along_x else (rect[1], -rect[2], rect[3], -rect[0])
-    middle, half = (y0 + y1) / 2, (y1 - y0) / 2
-    drop = rise_m / max(half, 1e-6) * overhang_m
-    o = overhang_m
-    low, high = eaves_m - drop, eaves_m + rise_m
-    ridge = (x0 - (o if insets_m[0] == 0 else 0) + insets_m[0], x1 + (o if insets_m[1] == 0 else 0) - insets_m[1])
-    vertices = np.array([[x0 - o, y0 - o, low], [x1 + o, y0 - o, low], [x1 + o, y1 + o, low], [x0 - o, y1 + o, low],
-                         [ridge[0], middle, high], [ridge[1], middle, high]])
-    if not along_x:
-        vertices = np.column_stack([-vertices[:, 1], vertices[:, 0], vertices[:, 2]])
-    faces = [[0, 1, 5], [0, 5, 4], [2, 3, 4], [2, 4, 5], [1, 2, 5], [3, 0, 4]]
-    ends = [INDEX[gable if inset == 0 else roof] for inset in (insets_m[1], insets_m[0])]
-    return mesh_of(vertices, faces, np.array([INDEX[roof]] * 4 + ends), instance, tint)
-
-
-@lru_cache(maxsize=4)
-def icosphere(subdivisions: int) -> tuple[F64, I64]:
-    """Unit sphere: 20 * 4^subdivisions faces. Returns vertices (V, 3), faces (F, 3)."""
-    g = (1 + 5**0.5) / 2
-    vertices = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g), (0, -1, -g), (0, 1, -g),
-                (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
-    faces = [(0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2),
-             (10, 7, 6), (7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11),
-             (6, 2, 10), (8, 6, 7), (9, 8, 1)]
-    points = [np.array(v) / np.linalg.norm(v) for v in vertices]
-    for _ in range(subdivisions):
-        points, faces = _subdivide(points, faces)
-    return np.array(points), np.array(faces, np.int64)
-
-
-def _subdivide(points: list[F64], faces: list[tuple[int, int, int]]) -> tuple[list[F64], list[tuple[int, int, int]]]:
-    points, cut, middles = list(points), [], dict[tuple[int, int], int]()
-
-    def middle(a: int, b: int) -> int:
-        key = (min(a, b), max(a, b))
-        if key not in middles:
-            middles[key] = len(points)
-            centre = points[a] + points[b]
-            points.append(centre / np.linalg.norm(centre))
-        return middles[key]
-
-    for a, b, c in faces:
-        ab, bc, ca = middle(a, b), middle(b, c), middle(c, a)
-        cut += [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
-    return points, cut
 
 
 def moved(mesh: Mesh, yaw_deg: float, offset: Sequence[float]) -> Mesh:

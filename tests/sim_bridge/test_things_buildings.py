@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim_bridge.classes import CLASS_ID
+from sim_bridge.hazards.common import select
+from sim_bridge.spec import Layout, SceneSpec
+from sim_bridge.world.build import build_world
 from sim_bridge.world.buildings import ROOFS, USES, building_mesh, local_plan, overhang_m
 from sim_bridge.world.materials import INDEX, TABLE
 from sim_bridge.world.model import Building, Mesh
@@ -186,3 +189,13 @@ def test_a_plan_that_crosses_itself_is_built_on_its_largest_part() -> None:
 
 def test_party_walls_get_small_eaves() -> None:
     assert overhang_m(BLOCK) <= 0.2 < overhang_m(house())
+
+
+@pytest.mark.parametrize("settlement", ["old_town", "town"])
+def test_every_building_of_a_settlement_is_covered(settlement: str) -> None:
+    world = build_world(SceneSpec(seed=2, layout=Layout(size_m=140.0, settlement=settlement)))
+    assert world.buildings
+    for building in world.buildings:
+        mesh = select(world.before, world.before.instance == building.id)
+        plan = shapely.Polygon(building.footprint, building.holes)
+        assert (top_m(mesh, inner_points(plan, 25)) >= building.base_m + building.eaves_m - 1e-3).all()
