@@ -31,7 +31,8 @@ def silted(world: World, peak: Grid, speed_ms: F64) -> Grid:
     fast = common.resampled(Grid(speed_ms.astype(np.float32), peak.west_m, peak.south_m, peak.cell_m), ground)
     thick = blot + np.minimum(depth, 1.5) - 0.6 * np.minimum(fast, 2) > 0.55
     reached = depth > 0.01
-    classes = _SEMANTIC[values]
+    values[reached & (values == INDEX["pool_water"])] = INDEX["flood_water"]
+    classes = _SEMANTIC[ground.values]
     for name, (under, beside) in _LEFT.items():
         mine = reached & (classes == CLASS_ID[name])
         values[mine & thick] = INDEX[under]
