@@ -19,6 +19,8 @@ _PITCH_M = (8.5, 6.5)
 _SIZE_M = (6.0, 4.0)
 _CLEAR_M = 7.0
 """Distance of a camp's ground from buildings, trees and debris."""
+_BESIDE_M = 5.5
+"""Distance of a tent's middle from that of a parked car."""
 _OPEN = [INDEX[name] for name in ("lawn", "lawn_dry", "meadow", "gravel", "sand", "soil", "parking", "concrete",
                                   "grass_gold")]
 
@@ -57,7 +59,10 @@ def _open_ground(world: World, heaps: Sequence[shapely.Geometry]) -> Grid:
     taken = common.covered(grid, [*common.footprints(world), *heaps])
     for tree in world.trees:
         taken[grid.cell(tree.x, tree.y)] = True
-    clear = common.distance_m(taken, grid.cell_m) > _CLEAR_M
+    parked = np.zeros_like(taken)
+    for vehicle in world.vehicles:
+        parked[grid.cell(vehicle.x, vehicle.y)] = True
+    clear = (common.distance_m(taken, grid.cell_m) > _CLEAR_M) & (common.distance_m(parked, grid.cell_m) > _BESIDE_M)
     inside = (np.abs(x)[None, :] < world.size_m / 2 - 4) & (np.abs(y)[:, None] < world.size_m / 2 - 4)
     return Grid(soft & clear & inside, *_frame(grid))
 

@@ -17,6 +17,8 @@ from sim_bridge.world.model import Building, Mesh, World
 from sim_bridge.world.shapes import hash_unit
 
 _EDGE_M = 0.5
+_HALL_M2 = 350.0
+"""A shop or works of a larger plan has no rooms to lie open."""
 _FLOOR = (176, 160, 138)
 
 
@@ -53,11 +55,14 @@ def _roof_loss(world: World, building: Building, downwind: F64, gust_ms: float, 
     """No roof: rooms lie open between walls that stand."""
     walls = _up_to(common.building_faces(world, building.id), building.base_m + building.eaves_m - 0.05)
     level = building.eaves_m * (1 - 1 / storeys(building))
-    rooms = _rooms(world, building, rng) if building.typology != "steel_light" else Mesh.empty()
+    hall = building.typology == "steel_light" or (building.use in ("commercial", "industrial") and
+                                                  _plan(building).area > _HALL_M2)
+    rooms = Mesh.empty() if hall else _rooms(world, building, rng)
     low = _floor_m(world, building) + level
     inside = rubble.pieces_on(building, low, int(_plan(building).area / 5), rng)
     bits = _trail(world, building, int(_plan(building).area / 3), (0.4, 3.2), downwind, gust_ms, rng)
-    floor = [plate(part, low, (0, 0), 0.2, "roof_stripped", _FLOOR, building.id)
+    material, tint = ("roof_unit", (74, 72, 69)) if hall else ("roof_stripped", _FLOOR)
+    floor = [plate(part, low, (0, 0), 0.2, material, tint, building.id)
              for part in _parts(_plan(building).buffer(-0.1))]
     return Mesh.concatenate([walls, rooms, *floor, inside, bits])
 
