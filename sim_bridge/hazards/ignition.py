@@ -79,7 +79,7 @@ def lit_share(gap_m: F64, width_m: float = 12.0, ridge_m: float = 5.0) -> tuple[
     what the simulated shares are compared with; embers come on top."""
     width = np.full(np.shape(gap_m), width_m)
     flux = EMITTED_KW_M2 * view_factor(width, np.full_like(width, _FLAMES * ridge_m), np.asarray(gap_m, np.float64))
-    spread = math.hypot(_RESISTANCE_SIGMA, _HOOD_RESISTANCE)
+    spread = math.hypot(_RESISTANCE_SIGMA, _HOOD_RESISTANCE * math.hypot(1.0, _PLACE_SIGMA))
     return flux, np.asarray(scipy.special.ndtr(np.log(flux / CRITICAL_KW_M2) / spread))
 
 
