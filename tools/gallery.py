@@ -98,14 +98,15 @@ def _sheet(frames: Path, world: World, settlement: Settlement, kind: str, galler
     spec = showcase.place(settlement, gallery.size_m, gallery.seed)
     levels = showcase.levels(kind, settlement)
     packages = [showcase.struck(world, spec, hazard) for _, hazard in levels]
-    target = showcase.aim(world, packages[-1].aftermath.damage, gallery.size_m / 5)
+    centre = showcase.aim(world, packages[-1].aftermath.damage, gallery.size_m / 5)
+    targets = [showcase.at_edge(world, centre, look.gsd_m * gallery.px) for look in LOOKS]
     first = Scene(showcase.untouched(world))
-    before = [frame(first, "before", target, look, gallery.px) for look in LOOKS]
+    before = [frame(first, "before", target, look, gallery.px) for target, look in zip(targets, LOOKS, strict=True)]
     columns = [_column(f"{settlement}, before", [[f.rgb, _CLASSES[f.semantic], _USE[f.land_use]] for f in before])]
     _keep(frames / f"{settlement}_{kind}_before.png", before[0])
     for k, ((words, _), package) in enumerate(zip(levels, packages, strict=True)):
         scene = Scene(package)
-        after = [frame(scene, "after", target, look, gallery.px) for look in LOOKS]
+        after = [frame(scene, "after", target, look, gallery.px) for target, look in zip(targets, LOOKS, strict=True)]
         damage = [_DAMAGE[damage_of(scene, f)] for f in before]
         columns.append(_column(words, [[f.rgb, _CLASSES[f.semantic], d] for f, d in zip(after, damage, strict=True)]))
         _keep(frames / f"{settlement}_{kind}_{k}.png", after[0])

@@ -121,6 +121,17 @@ def aim(world: World, damage: Sequence[BuildingDamage], margin_m: float) -> tupl
     return where
 
 
+def at_edge(world: World, target: tuple[float, float], span_m: float) -> tuple[float, float]:
+    """The target, or a corner of the building around it if that would fill a frame of span_m."""
+    for building in world.buildings:
+        plan = shapely.Polygon(building.footprint)
+        west, south, east, north = plan.bounds
+        if plan.contains(shapely.Point(target)) and max(east - west, north - south) > 0.8 * span_m:
+            corner = min(building.footprint, key=lambda point: point[0]**2 + point[1]**2)
+            return (float(corner[0]), float(corner[1]))
+    return target
+
+
 def frame(scene: Scene, phase: Phase, target: tuple[float, float], look: Look, px: int) -> Frame:
     """A square frame of `px` pixels a side that looks at the ground at target."""
     world = scene.package.world
