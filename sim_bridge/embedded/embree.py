@@ -100,6 +100,11 @@ class Bvh:
         if problem := library.rtcGetDeviceError(_device()):
             raise MemoryError(f"Embree error {problem} on {len(faces)} triangles: expected less of them or more memory")
 
+    @property
+    def arrays(self) -> tuple[F32, npt.NDArray[np.uint32]]:
+        """Vertices and faces."""
+        return self._kept
+
 
 def padded(vertices: F32) -> F32:
     """Vertices with the spare one that `Bvh` asks for."""
