@@ -91,12 +91,15 @@ def draw_tables(out: Path, size_m: float = 160.0, seed: int = 5) -> Path:
 
 
 def _jobs() -> Iterator[tuple[Settlement, str, int, Hazard, Season]]:
-    for settlement in showcase.SETTLEMENTS:
+    """Two of the three intensities in each settlement, in turn, and in every other one what they do not show."""
+    for turn, settlement in enumerate(showcase.SETTLEMENTS):
         for kind in showcase.kinds():
             levels = [hazard for _, hazard in showcase.levels(kind, settlement)]
-            for number, hazard in enumerate([*levels, *(_BESIDES.get(kind, ()) if levels else ())]):
+            besides = _BESIDES.get(kind, ()) if turn % 2 == 0 and levels else ()
+            shown = [*levels[turn % 3:], *levels[:turn % 3]][:2]
+            for number, hazard in enumerate([*shown, *besides]):
                 yield settlement, kind, number, hazard, "summer"
-        for number, season in enumerate(_SEASONS):
+        for number, season in enumerate(_SEASONS if turn % 2 == 0 else ()):
             yield settlement, "none", number, NoHazard(), season
 
 
