@@ -103,7 +103,7 @@ class Building:
     eaves_m: float
     ridge_m: float
     roof: str
-    """gable, hip, half_hip, gambrel, mansard, shed, flat, sawtooth, monitor, dome, cone; custom for imported geometry."""
+    """gable, hip, half_hip, gambrel, mansard, shed, flat, sawtooth, monitor, dome, cone; custom: imported geometry."""
     typology: str
     """HAZUS-like structural type: wood_light, masonry, concrete_frame, steel_light, mobile_home."""
     use: str
