@@ -55,7 +55,8 @@ def carried(world: World, stream: Stream, gone: bool) -> list[Vehicle]:
     level = normal if gone else np.maximum(stream.surface[jy, jx], normal)
     base = np.maximum(world.height_at(rest[:, 0], rest[:, 1]), level - limit + 0.15)
     rides = moored & ~loose & (depth > 0) & (not gone)
-    base = np.where(rides, np.array([v.base_m for v in world.vehicles]) + level - normal, base)
+    lift = 0.0 if world.water_level_m is None else level - normal
+    base = np.where(rides, np.array([v.base_m for v in world.vehicles]) + lift, base)
     return [replace(v, x=float(x), y=float(y), yaw_deg=v.yaw_deg + float(turned), base_m=float(z)) if free else v
             for v, free, (x, y), turned, z in zip(world.vehicles, loose | rides, rest, yaw, base, strict=True)]
 

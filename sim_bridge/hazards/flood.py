@@ -212,6 +212,8 @@ def _driving(world: World, flood: Flood, depth: F64, water: Bool) -> tuple[Bool,
 
 def sea(world: World) -> bool:
     """True if the world's water is the sea."""
+    if "coast" in world.scene:                  # a real place: its source knows
+        return bool(world.water) and world.scene["coast"] is True
     layout = world.scene.get("layout", {})
     assert isinstance(layout, Mapping)
     return bool(world.water) and (layout.get("water") == "sea" or layout.get("settlement") == "coastal")

@@ -34,6 +34,10 @@ def test_an_island_is_land():
     assert not water.contains(shapely.Point(0, 50))
 
 
+def test_a_coastline_that_the_extract_cuts_off_floods_nothing():
+    assert sea([shapely.LineString([(-200, 0), (10, 5)])], 100.0) == []
+
+
 @pytest.fixture(scope="module")
 def river_town(tmp_path_factory):
     osm = OsmFile()

@@ -87,7 +87,7 @@ def _record(spec: SceneSpec, land: Land, buildings: Sequence[Building], trees: S
     fields = sorted({name for building in buildings for name in building.guessed})
     counts = {name: sum(name in b.guessed for b in buildings) for name in fields}
     return {**scene, "guessed": {"terrain": land.guessed, "vehicles": True, "trees": sum(t.guessed for t in trees),
-                                 "buildings": counts}, "repaired_footprints": survey.repaired}
+                                 "buildings": counts}, "coast": survey.coast, "repaired_footprints": survey.repaired}
 
 
 def _open_water(survey: Survey) -> tuple[shapely.Polygon, ...]:

@@ -111,11 +111,12 @@ def _survey(found: _Found, origin: Geodetic, size_m: float) -> Survey:
     parts = [osm_tags.footprint(key, tags, area) for key, tags, area in areas if "building:part" in tags]
     land = [osm_tags.area(tags, area) for _, tags, area in areas]
     ways = [way for _, tags, line in lines for way in osm_tags.ways(tags, line)]
-    coast = [line for _, tags, line in lines if tags.get("natural") == "coastline"]
+    salt = sea([line for _, tags, line in lines if tags.get("natural") == "coastline"], size_m)
     return Survey(
         origin=origin, footprints=tuple(_with_parts(footprints, parts)), ways=tuple(ways),
         areas=tuple(a for a in land if a is not None),
-        water=(*(area for _, tags, area in areas if osm_tags.is_water(tags)), *_channels(lines), *sea(coast, size_m)),
+        water=(*(area for _, tags, area in areas if osm_tags.is_water(tags)), *_channels(lines), *salt),
+        coast=bool(salt),
         trees=tuple(_trees(found, place, lines)), repaired=found.repaired,
     )
 
@@ -151,14 +152,20 @@ def _channels(lines: list[Shape]) -> list[shapely.Polygon]:
 
 
 def sea(coast: list[shapely.LineString], size_m: float) -> list[shapely.Polygon]:
-    """The sea in the square, from coastlines: water lies to the right of each (wiki, Tag:natural=coastline)."""
+    """The sea in the square, from coastlines: water lies to the right of each (wiki, Tag:natural=coastline).
+
+    Where an extract cuts a coastline off within the square, nothing says where the sea ends: that part stays land.
+    """
     square = shapely.box(*(np.array([-1, -1, 1, 1]) * 0.75 * size_m))
     inside = [part for line in coast for part in shapely.get_parts(shapely.intersection(line, square))
               if part.length > 0]
     if not inside:
         return []
-    faces = shapely.ops.polygonize(shapely.union_all([*inside, square.exterior]))
-    return [face for face in faces if _right_of(face.representative_point(), inside)]
+    lines = shapely.union_all([*inside, square.exterior])
+    faces = list(shapely.ops.polygonize(lines))
+    loose = shapely.difference(lines, shapely.union_all([face.boundary for face in faces]).buffer(0.01))
+    return [face for face in faces if not (loose.length > 1 and face.intersects(loose))
+            and _right_of(face.representative_point(), inside)]
 
 
 def _right_of(point: shapely.Point, lines: list[shapely.Geometry]) -> bool:

@@ -88,6 +88,8 @@ class Survey:
     ways: tuple[Way, ...] = ()
     areas: tuple[Area, ...] = ()
     water: tuple[shapely.Polygon, ...] = ()
+    coast: bool = False
+    """True if the sea is among the water."""
     trees: tuple[Spot, ...] = ()
     heights: F64 = field(default_factory=lambda: np.zeros((0, 3)))
     """(N, 3) known points of the ground, z in metres above any level."""
