@@ -10,6 +10,7 @@ import shapely
 
 from sim_bridge.frames import Geodetic
 from sim_bridge.spec import Layout, SceneSpec, Season, check, to_json
+from sim_bridge.world.amenities import solar_mesh
 from sim_bridge.world.buildings import building_mesh
 from sim_bridge.world.cityengine import regrown
 from sim_bridge.world.erect import erect
@@ -27,7 +28,7 @@ from sim_bridge.world.traffic import present, with_traffic
 from sim_bridge.world.vehicles import vehicles_mesh
 from sim_bridge.world.yards import fence_mesh
 
-_PARTS = ("relief", "streets", "parcels", "buildings", "ground", "trees", "vehicles", "fences", "harbour")
+_PARTS = ("relief", "streets", "parcels", "buildings", "ground", "trees", "vehicles", "fences", "harbour", "solar")
 _SCENE = ("seed", "layout", "place", "rules", "hazard", "season_before", "season_after", "sources")
 """Fields of a spec that `SceneSpec.world_id` hashes."""
 
@@ -70,7 +71,8 @@ def build_world(spec: SceneSpec) -> World:
         water=tuple(tuple((float(x), float(y)) for x, y in body.exterior.coords[:-1]) for body in relief.water),
         static=Mesh.concatenate([terrain_mesh(terrain), water_mesh(relief),
                                  deck_meshes(layout, relief, network.streets, decks, heights)]),
-        before=Mesh.concatenate([_things(buildings, trees, vehicles, spec.season_before), fences]),
+        before=Mesh.concatenate([_things(buildings, trees, vehicles, spec.season_before), fences,
+                                 solar_mesh(parcels, heights, rng["solar"])]),
         scene={name: value for name, value in to_json(spec).items() if name in _SCENE},
     )
     return regrown(world, spec.rules)

@@ -64,7 +64,7 @@ def choose_cover(use: str, green: float, season: Season, rng: np.random.Generato
     if use in ("house", "mobile", "farm", "verge"):
         bare = 0.0 if use == "house" else 0.25
         return Cover((grass[0], first, second), (rng.uniform(0.15, 0.5) + bare, rng.uniform(0.05, 0.35)))
-    if use in ("park", "apartments", "church", "hotel", "camp"):
+    if use in ("park", "apartments", "complex", "church", "hotel", "camp"):
         return Cover((*grass, first), (rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.12)))
     if use in _PAVED:
         materials, second_share, third_share = _PAVED[use]

@@ -11,7 +11,8 @@ from sim_bridge.world.plants import SPECIES
 from sim_bridge.world.shapes import F64
 
 _RADIUS_M = {"wood": 3.5, "savanna": 4.8, "park": 3.6, "meadow": 4.2, "field_dry": 4.2, "commercial": 2.2,
-             "verge": 3.0, "street": 2.9, "wall": 3.7, "orchard": 2.0, "court": 2.4, "church": 3.8, "townhouse": 2.0}
+             "complex": 2.6, "verge": 3.0, "street": 2.9, "wall": 3.7, "orchard": 2.0, "court": 2.4,
+             "church": 3.8, "townhouse": 2.0}
 """Radius of the usual crown of a tree as large as a plain broadleaf; 2.9 m elsewhere."""
 _SHRUBBY = ("house", "mobile", "vacant", "farm", "savanna", "meadow", "verge", "garden", "court", "townhouse")
 """Where every third plant is a shrub."""

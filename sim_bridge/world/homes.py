@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 
 from sim_bridge.spec import Layout
+from sim_bridge.world.complexes import design_complex
 from sim_bridge.world.parcels import Parcel
 from sim_bridge.world.plan import Plan, box_ring, lot_frame, placed, wing_ring
 from sim_bridge.world.rows import design_palace, design_row_house
@@ -19,9 +20,9 @@ __all__ = ["Plan", "draw_plans"]
 
 _ATTEMPTS = 4
 """Designs drawn for a parcel until one fits."""
-_AREA_M2 = {"old": (128.0, 38.0), "mid": (178.0, 42.0), "new": (205.0, 30.0)}
+_AREA_M2 = {"old": (140.0, 38.0), "mid": (190.0, 42.0), "new": (212.0, 30.0)}
 """Footprint of a house by the time it was built: mean and standard deviation."""
-_SMALL_SHARE = {"old": 0.22, "mid": 0.09, "new": 0.03}
+_SMALL_SHARE = {"old": 0.20, "mid": 0.09, "new": 0.03}
 """Cottages of 60 to 120 m2."""
 _SHEDS = {"old": (0.4, 0.42, 0.18), "mid": (0.55, 0.37, 0.08), "new": (0.85, 0.15, 0.0)}
 """Chance of none, one and two sheds behind a house."""
@@ -109,6 +110,8 @@ def _designs(layout: Layout, parcel: Parcel, index: int, rng: np.random.Generato
         return design_palace(parcel, index, rng)
     if parcel.use == "farm":
         return [*_house(layout, parcel, index, rng), *design_barns(parcel, index, rng)]
+    if parcel.use == "complex":
+        return design_complex(parcel, index, rng)
     return design_works(parcel, index, rng) if parcel.use in _WORKS else []
 
 

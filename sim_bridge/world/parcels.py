@@ -20,10 +20,12 @@ from sim_bridge.world.terrain import Relief, water_kind
 
 LAND_USE_OF = {
     "house": "residential", "mobile": "residential", "townhouse": "residential", "court": "residential",
-    "apartments": "residential", "commercial": "commercial", "shops": "commercial", "palace": "commercial",
+    "apartments": "residential", "complex": "residential", "commercial": "commercial", "shops": "commercial",
+    "palace": "commercial",
     "hotel": "commercial", "industry": "industrial", "logistics": "industrial", "tanks": "industrial",
-    "warehouse": "industrial", "depot": "industrial", "farm": "agriculture", "nursery": "agriculture",
-    "orchard": "agriculture", "vineyard": "agriculture", "garden": "agriculture", "church": "public",
+    "warehouse": "industrial", "depot": "industrial", "solar": "industrial",
+    "farm": "agriculture", "nursery": "agriculture", "orchard": "agriculture", "vineyard": "agriculture",
+    "garden": "agriculture", "church": "public",
     "plaza": "public", "beach": "public", "quay": "public", "camp": "park", "park": "park",
     "vacant": "vacant", "wood": "forest",
 }
@@ -32,9 +34,10 @@ LAND_USE_OF = {
 _MOBILE_LOT_M = 11.0
 """Width of a lot in a park of mobile homes."""
 _BLOCK_SHARES = {
-    "suburb": {"house": 0.87, "mobile": 0.04, "commercial": 0.03, "apartments": 0.01, "park": 0.03, "vacant": 0.02},
-    "town": {"house": 0.62, "commercial": 0.16, "apartments": 0.14, "park": 0.05, "vacant": 0.03},
-    "rural": {"house": 0.9, "vacant": 0.1},
+    "suburb": {"house": 0.82, "mobile": 0.04, "commercial": 0.03, "apartments": 0.01, "complex": 0.03, "park": 0.04,
+               "vacant": 0.02, "solar": 0.01},
+    "town": {"house": 0.54, "commercial": 0.15, "apartments": 0.11, "complex": 0.11, "park": 0.06, "vacant": 0.03},
+    "rural": {"house": 0.88, "vacant": 0.09, "solar": 0.03},
 }
 """What becomes of a block between planned streets."""
 _FRONT = {

@@ -29,7 +29,7 @@ Places = tuple[F64, F64, npt.NDArray[np.str_]]
 
 _SPACING_M = 4.6
 _RATE = {"wood": 0.95, "savanna": 0.15, "meadow": 0.025, "field_dry": 0.006, "soil": 0.01, "house": 0.46,
-         "mobile": 0.22, "farm": 0.20, "vacant": 0.14, "verge": 0.40, "park": 0.26, "apartments": 0.30,
+         "mobile": 0.22, "farm": 0.20, "vacant": 0.14, "verge": 0.40, "park": 0.26, "apartments": 0.30, "complex": 0.16,
          "commercial": 0.45, "hotel": 0.30, "church": 0.30, "court": 0.2, "townhouse": 0.14, "shops": 0.08,
          "palace": 0.06, "camp": 0.45, "garden": 0.10, "quay": 0.06, "industry": 0.05, "warehouse": 0.03}
 """Trees per candidate place at tree_density 0.5, before clustering; none where a use is not named."""

@@ -8,7 +8,9 @@ import numpy as np
 import shapely
 
 from sim_bridge.spec import Season
+from sim_bridge.world.amenities import paint_sports
 from sim_bridge.world.canvas import Canvas
+from sim_bridge.world.complexes import paint_complex
 from sim_bridge.world.materials import INDEX
 from sim_bridge.world.parcels import Parcel, bay_rows
 from sim_bridge.world.plan import Plan
@@ -46,8 +48,13 @@ def paint_parcel(canvas: Canvas, parcel: Parcel, season: Season, rng: np.random.
         _path(canvas, parcel, rng)
     if parcel.use == "hotel":
         _hotel_garden(canvas, parcel, rng)
-    if parcel.use == "park" and parcel.polygon.area > 1500 and rng.random() < 0.35:
-        _sports(canvas, parcel, rng)
+    if parcel.use == "complex":
+        paint_complex(canvas, parcel)
+    if parcel.use == "park" and parcel.polygon.area > 1500:
+        if len(parcel.ring) == 4 and rng.random() < 0.5:
+            paint_sports(canvas, parcel, rng)
+        elif rng.random() < 0.35:
+            _sports(canvas, parcel, rng)
 
 
 def _rows(canvas: Canvas, parcel: Parcel, rng: np.random.Generator) -> None:
