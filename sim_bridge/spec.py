@@ -56,7 +56,7 @@ class Place:
     kind: Literal["procedural", "osm", "ems", "cityjson", "mesh"] = "procedural"
     file: str = ""
     lat_deg: float = 0.0
-    """Centre of the square that is cut out; 0, 0 takes the centre of the source's buildings."""
+    """Centre of the square that is cut out; 0, 0 takes where its buildings crowd most."""
     lon_deg: float = 0.0
     materials: str = ""
     """mesh: TOML file that maps material names to classes."""

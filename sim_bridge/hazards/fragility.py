@@ -2,7 +2,7 @@
 
 Medians of peak ground acceleration by structural type, height and design level, and their dispersion of 0.64: FEMA,
 Hazus Earthquake Model Technical Manual 5.1/6.1, tables of equivalent-PGA structural fragility (high, moderate, low and
-pre code; 5-37 to 5-40 in 6.1), checked against two public transcriptions (USGS ShakeCast, NHERI SimCenter). Types that
+pre code; 5-37 to 5-40 in 6.1), compared with two public transcriptions (USGS ShakeCast, tables of 6.1). Types that
 the manual does not permit at a level (unreinforced masonry, infilled frames) stay at low code there.
 
 Share of buildings in complete damage that fall down: the same manual, collapse rates by structural type. There they are
