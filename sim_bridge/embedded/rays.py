@@ -113,12 +113,14 @@ def aim(rotation: F32, camera: tuple[float, int, int], pixels: I32, side: int, d
     The same rays as `frames.pixel_rays`; `camera` is focal length, width, height in pixels.
     """
     focal_px, width, height = camera
-    for i in range(directions.shape[0]):
-        pixel, k = pixels[i // (side * side)], i % (side * side)
-        x = (pixel % width + (k % side + 0.5) / side - width / 2) / focal_px
-        y = (pixel // width + (k // side + 0.5) / side - height / 2) / focal_px
-        for c in range(3):
-            directions[i, c] = np.float32(rotation[c, 0] * x + rotation[c, 1] * y + rotation[c, 2])
+    many = side * side
+    for p in range(pixels.shape[0]):
+        column, row = pixels[p] % width, pixels[p] // width
+        for k in range(many):
+            x = (column + (k % side + 0.5) / side - width / 2) / focal_px
+            y = (row + (k // side + 0.5) / side - height / 2) / focal_px
+            for c in range(3):
+                directions[p * many + k, c] = np.float32(rotation[c, 0] * x + rotation[c, 1] * y + rotation[c, 2])
 
 
 @inner

@@ -93,7 +93,7 @@ def _socket(folder: Path) -> list[dict[str, Any]]:
 def _two_cores(folder: Path) -> dict[str, Any]:
     """Frames of two simulators on two cores over those of one, by turns."""
     ratios = []
-    for _ in range(3):
+    for _ in range(2):
         alone = _all_seconds(_result(_fly("views", folder)))
         pair = [_fly("views", folder, core) for core in range(2)]
         ratios.append(2 * alone / float(np.mean([_all_seconds(_result(process)) for process in pair])))
