@@ -29,6 +29,8 @@ Era = Literal["old", "mid", "new"]
 STREET_M = 9.0
 _STEP_M = 6.0
 _BEYOND_M = 70.0
+_DISTRICT_M2 = 180_000.0
+"""Size about which a district of suburbs and towns is parted by a street."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,9 @@ def lay_streets(layout: Layout, relief: Relief, rng: np.random.Generator) -> Net
     beyond = square.buffer(_BEYOND_M if has_cells(layout) else 0.0, join_style="mitre")
     town = shapely.difference(shapely.difference(beyond, country), shapely.buffer(water, _kept_free(layout)))
     pieces = [p for p in _cut(town, [line for line, _, _ in main]) if p.area > 4000]
+    if not has_cells(layout):
+        collectors, pieces = _collectors(layout, pieces, rng)
+        main += collectors
     lines, blocks = list(main), list[Block]()
     districts = tuple(_district(layout, piece, rng) for piece in pieces)
     if _is_organic(layout):
@@ -259,6 +264,31 @@ def _cut(area: shapely.Geometry, lines: list[shapely.Geometry]) -> list[shapely.
     for line in lines:
         pieces = [part for piece in pieces for part in shapely.get_parts(shapely.ops.split(piece, line))]
     return pieces
+
+
+def _collectors(layout: Layout, pieces: list[shapely.Polygon],
+                rng: np.random.Generator) -> tuple[list[Line], list[shapely.Polygon]]:
+    """Streets across large pieces, which part them into districts of their own age and direction."""
+    lines, done, left = list[Line](), list[shapely.Polygon](), list(pieces)
+    while left:
+        piece = left.pop()
+        if piece.area < _DISTRICT_M2 * rng.uniform(0.9, 1.5):
+            done.append(piece)
+            continue
+        box = shapely.get_coordinates(shapely.minimum_rotated_rectangle(piece))
+        sides = np.diff(box[:3], axis=0)
+        short = sides[np.hypot(*sides.T).argmin()]
+        heading = math.degrees(math.atan2(short[1], short[0])) + rng.uniform(-18, 18)
+        along = np.linspace(-1.6, 1.6, 80) * layout.size_m
+        bend = 0.0 if layout.street_pattern == "grid" else rng.uniform(5, 25)
+        local = np.column_stack([along, bend * np.sin(along / rng.uniform(50, 140))])
+        middle = shapely.get_coordinates(shapely.centroid(piece))[0]
+        line = shapely.LineString(turn(local, heading) + middle + rng.uniform(-40, 40, 2))
+        lines.append((shapely.intersection(line, piece), float(rng.uniform(9.5, 12)), "residential"))
+        parts = [part for part in _cut(piece, [line]) if part.area > 4000]
+        done += parts if len(parts) < 2 else []
+        left += parts if len(parts) > 1 else []
+    return lines, done
 
 
 def _district(layout: Layout, area: shapely.Polygon, rng: np.random.Generator) -> District:
