@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import lru_cache
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def prints(w: World) -> list[shapely.Polygon]:
     return [shapely.Polygon(b.footprint, b.holes) for b in w.buildings]
 
 
-def over_seeds(measure: Callable[[World], float], settlement: str, **layout: object) -> float:
+def over_seeds(measure: Callable[[World], float], settlement: str, **layout: Any) -> float:
     return float(np.mean([measure(place(settlement, seed, **layout)) for seed in (1, 2, 3)]))
 
 
