@@ -29,6 +29,8 @@ Era = Literal["old", "mid", "new"]
 STREET_M = 9.0
 _STEP_M = 6.0
 _BEYOND_M = 70.0
+_SMALL_M = 220.0
+"""Squares narrower than this are all settlement, with one through road at most: more would leave no room for houses."""
 _DISTRICT_M2 = 180_000.0
 """Size about which a district of suburbs and towns is parted by a street."""
 
@@ -194,7 +196,7 @@ def _countryside(layout: Layout, square: shapely.Polygon, rng: np.random.Generat
         return square
     if layout.settlement == "village":
         return shapely.difference(square, _core(layout, rng))
-    sides = int(rng.choice(3, p=_MANNER[layout.settlement].sides))
+    sides = int(rng.choice(3, p=_MANNER[layout.settlement].sides)) if layout.size_m >= _SMALL_M else 0
     parts = []
     for heading in rng.uniform(0, 360) + np.array([0.0, 110.0])[:sides] + rng.uniform(-15, 15, sides):
         along = np.linspace(-1.5, 1.5, 60) * layout.size_m
@@ -217,7 +219,8 @@ def _primary_roads(layout: Layout, rng: np.random.Generator) -> list[Line]:
     manner = _MANNER[layout.settlement]
     roads: list[Line] = []
     heading, reach = rng.uniform(0, 180), 0.12 if layout.settlement == "village" else 0.3
-    for k in range(int(rng.choice(3, p=manner.primaries))):
+    count = int(rng.choice(3, p=manner.primaries))
+    for k in range(min(count, 1) if layout.size_m < _SMALL_M else count):
         along = np.linspace(-0.9, 0.9, 90) * layout.size_m
         bend = 0.0 if layout.street_pattern == "grid" else rng.uniform(0.01, 0.06) * layout.size_m
         shift = rng.uniform(-reach, reach) * layout.size_m
