@@ -155,7 +155,7 @@ def test_rising_water_flows_away_from_its_source() -> None:
 
 def test_low_stages_matter_on_low_ground() -> None:
     hurt = [np.mean([row.grade > 1 for row in after(Flood(stage_m=m)).damage]) for m in (1.0, 2.0, 3.0)]
-    assert hurt[0] <= hurt[1] <= hurt[2] and hurt[1] > 0.05 and hurt[2] > 0.3
+    assert hurt[0] <= hurt[1] <= hurt[2] and hurt[1] > 0.05 and hurt[2] > 0.15
 
 
 @settings(max_examples=6, deadline=None)

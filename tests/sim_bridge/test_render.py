@@ -172,7 +172,7 @@ def test_bands_of_rows_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def burnt() -> Scene:
-    spec = SceneSpec(seed=3, layout=Layout(size_m=150.0, density=1.0), hazard=Fire())
+    spec = SceneSpec(seed=3, layout=Layout(size_m=200.0, density=1.0), hazard=Fire())
     world = build_world(spec)
     return Scene(Package(world, strike(world, spec)))
 
