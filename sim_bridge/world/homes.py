@@ -20,9 +20,9 @@ __all__ = ["Plan", "draw_plans"]
 
 _ATTEMPTS = 4
 """Designs drawn for a parcel until one fits."""
-_AREA_M2 = {"old": (140.0, 38.0), "mid": (190.0, 42.0), "new": (212.0, 30.0)}
-"""Footprint of a house by the time it was built: mean and standard deviation."""
-_SMALL_SHARE = {"old": 0.20, "mid": 0.09, "new": 0.03}
+_AREA_M2 = {"old": (195.0, 45.0), "mid": (255.0, 45.0), "new": (270.0, 36.0)}
+"""Rectangle round the footprint of a house, by the time it was built: mean and standard deviation."""
+_SMALL_SHARE = {"old": 0.12, "mid": 0.05, "new": 0.02}
 """Cottages of 60 to 120 m2."""
 _SHEDS = {"old": (0.4, 0.42, 0.18), "mid": (0.55, 0.37, 0.08), "new": (0.85, 0.15, 0.0)}
 """Chance of none, one and two sheds behind a house."""
@@ -142,7 +142,7 @@ def _house_area(layout: Layout, parcel: Parcel, rng: np.random.Generator) -> flo
         return float(rng.uniform(60, 120))
     mean, spread = _AREA_M2[parcel.era]
     scale = {"town": 0.8, "village": 0.78, "coastal": 0.8, "riverside": 0.8}.get(layout.settlement, 1.0)
-    return float(np.clip(rng.normal(mean, spread), 75, 290)) * scale
+    return float(np.clip(rng.normal(mean, spread), 85, 330)) * scale
 
 
 def _storeys(layout: Layout, era: str) -> tuple[float, float]:

@@ -116,7 +116,7 @@ def _hedges(layout: Layout, parcels: Sequence[Parcel], plans: Sequence[Plan], rn
 def _by_the_house(layout: Layout, parcels: Sequence[Parcel], plans: Sequence[Plan], rng: np.random.Generator) -> Places:
     """Large trees a step or two from the walls of houses, whose crowns hang over the roof; few in new districts."""
     points = [np.zeros((0, 2))]
-    share = {"old": 0.95, "mid": 0.6, "new": 0.12}
+    share = {"old": 0.5, "mid": 0.3, "new": 0.06}
     for plan in plans:
         if plan.use not in ("house", "mobile_home", "apartments") or plan.look == "core":
             continue
