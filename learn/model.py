@@ -53,6 +53,9 @@ class ModelCard:
     """Confidence below which products say "Not Analysed"."""
     temperature: float = 1.0
     """Logits are divided by it before the softmax (Guo et al. 2017)."""
+    damage_offset: tuple[float, ...] = ()
+    """Subtracted from the damage logits, one for each grade: logarithms of the weights that rare grades had in training,
+    without which the model says them too often (prior correction; Elkan 2001, theorem 2)."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the training that made the model."""
 

@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -62,7 +62,8 @@ def train(config: TrainConfig, on_step: Callable[[int], None] | None = None) -> 
         if _any_process(accelerator, bool(interrupted)):
             raise KeyboardInterrupt                        # it came while the last state was being written
     if accelerator.is_main_process:
-        save_model(config.model_dir, learner.teacher, learner.card)
+        offset = tuple(round(float(w), 6) for w in learner.weights.log())
+        save_model(config.model_dir, learner.teacher, replace(learner.card, damage_offset=offset))
     accelerator.wait_for_everyone()
     return config.out
 

@@ -25,8 +25,10 @@ def network_predictor(folder: Path, device: str = "cpu") -> Predictor:
 
 
 def predict_with(net: DamageNet, card: ModelCard, device: str = "cpu") -> Predict:
-    """The callable a map asks for: normalises, runs the network in eval mode, divides by the temperature, softmax."""
+    """The callable a map asks for: normalises, runs the network in eval mode, corrects the damage logits by the card's
+    offset, divides by the temperature, softmax."""
     net.eval()
+    offset = torch.tensor(card.damage_offset or (0.0,), dtype=torch.float32, device=device)[:, None, None]
 
     def softmax(logits: torch.Tensor) -> npt.NDArray[np.float32]:
         return np.asarray((logits.float() / card.temperature).softmax(dim=1).cpu().numpy())
@@ -34,6 +36,6 @@ def predict_with(net: DamageNet, card: ModelCard, device: str = "cpu") -> Predic
     def predict(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Probabilities:
         with torch.inference_mode():
             said = net(normalise(before, card).to(device), normalise(after, card).to(device))
-            return Probabilities(softmax(said.landcover_before), softmax(said.landcover_after), softmax(said.damage))
+            return Probabilities(softmax(said.landcover_before), softmax(said.landcover_after), softmax(said.damage - offset))
 
     return predict

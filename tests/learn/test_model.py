@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from learn.mapping.network import predict_with
 from learn.model import DamageNet, ModelCard, load_model, new_model, normalise, save_model
 from sim_bridge.errors import InputError
 
@@ -75,3 +76,13 @@ def test_normalise_follows_the_card() -> None:
     rgb = np.array([[[[255, 0, 124]]]], np.uint8)
     expected = (rgb.reshape(3) / 255 - ModelCard().mean) / ModelCard().std
     np.testing.assert_allclose(normalise(rgb, ModelCard()).reshape(3).numpy(), expected, rtol=1e-5)
+
+
+def test_weights_of_training_are_taken_back_at_use(net: DamageNet) -> None:
+    before, after = np.random.default_rng(3).integers(0, 255, (2, 1, 64, 64, 3), np.uint8)
+    weights = np.array([0.6, 5.0, 3.0, 1.2])
+    said = predict_with(net, ModelCard())(before, after)
+    corrected = predict_with(net, ModelCard(damage_offset=tuple(float(w) for w in np.log(weights))))(before, after)
+    natural = said.damage / weights[:, None, None]
+    np.testing.assert_allclose(corrected.damage, natural / natural.sum(axis=1, keepdims=True), rtol=2e-4)
+    np.testing.assert_array_equal(corrected.landcover_before, said.landcover_before)
