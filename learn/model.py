@@ -54,8 +54,8 @@ class ModelCard:
     temperature: float = 1.0
     """Logits are divided by it before the softmax (Guo et al. 2017)."""
     damage_offset: tuple[float, ...] = ()
-    """Subtracted from the damage logits, one for each grade: logarithms of the weights that rare grades had in training,
-    without which the model says them too often (prior correction; Elkan 2001, theorem 2)."""
+    """Subtracted from the damage logits, one for each grade: logarithms of the weights that grades had in training.
+    Without it the model says rare grades too often (prior correction; Elkan 2001, theorem 2)."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the training that made the model."""
 

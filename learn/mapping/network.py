@@ -36,6 +36,7 @@ def predict_with(net: DamageNet, card: ModelCard, device: str = "cpu") -> Predic
     def predict(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Probabilities:
         with torch.inference_mode():
             said = net(normalise(before, card).to(device), normalise(after, card).to(device))
-            return Probabilities(softmax(said.landcover_before), softmax(said.landcover_after), softmax(said.damage - offset))
+            landcover = (softmax(said.landcover_before), softmax(said.landcover_after))
+            return Probabilities(*landcover, softmax(said.damage - offset))
 
     return predict
