@@ -12,7 +12,7 @@ from sim_bridge.world.grid import write_grid
 from sim_bridge.world.package import build_package
 
 SIZE_PX = 512
-LAYOUT = Layout(size_m=1000.0, density=1.0, tree_density=0.2)
+LAYOUT = Layout(size_m=1000.0, density=1.0, tree_density=0.25)
 BUILDINGS, TREES = 1500, 5000
 VIEWS = {
     "0.1 m nadir": View(gsd_m=0.1, off_nadir_deg=0.0),
@@ -37,7 +37,7 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 @lru_cache(maxsize=DIFFERENT)
 def package(number: int = 0) -> Path:
     """One of the worlds, built when first asked for."""
-    return build_package(world_root(), SceneSpec(12 + number, LAYOUT, hazard=Earthquake()))
+    return build_package(world_root(), SceneSpec(3 + number, LAYOUT, hazard=Earthquake()))
 
 
 @lru_cache(maxsize=1)
