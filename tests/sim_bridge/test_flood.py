@@ -49,8 +49,8 @@ def brute_ponds(height: F64, runoff: F64) -> F64:
     """The same question by hand: packets of water walk downhill, and raise the lowest cell where they are stuck."""
     level, quantum = height.copy(), 2e-3
     ny, nx = height.shape
-    todo = [(y, x) for y, x in np.ndindex(ny, nx) for _ in range(round(float(runoff[y, x]) / quantum))]
-    for y, x in todo:
+    packets = [(y, x) for y, x in np.ndindex(ny, nx) for _ in range(round(float(runoff[y, x]) / quantum))]
+    for y, x in packets:
         while 0 < y < ny - 1 and 0 < x < nx - 1:
             window = level[y - 1:y + 2, x - 1:x + 2]
             dy, dx = np.unravel_index(int(window.argmin()), (3, 3))
@@ -125,14 +125,14 @@ def test_stage_fill_against_a_plain_flood_fill(seed: int, level: float) -> None:
     source = np.zeros(height.shape, np.bool_)
     source[0, :5] = True
     wet = connected(height - level, source)
-    todo = [tuple(c) for c in np.argwhere(source & (height < level))]
-    seen = set(todo)
-    while todo:
-        y, x = todo.pop()
+    front = [tuple(c) for c in np.argwhere(source & (height < level))]
+    seen = set(front)
+    while front:
+        y, x = front.pop()
         for v, u in ((y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)):
             if 0 <= v < 24 and 0 <= u < 24 and height[v, u] < level and (v, u) not in seen:
                 seen.add((v, u))
-                todo.append((v, u))
+                front.append((v, u))
     assert {tuple(c) for c in np.argwhere(wet)} == seen
 
 

@@ -75,11 +75,11 @@ def owner(grid: WorldGrid, pose: CameraPose, seen: Rendered) -> np.ndarray:
 def test_over_a_seam_each_cell_looks_as_it_does_alone(root: Path, grid: WorldGrid, scene: GridScene, view: str,
                                                       phase: str) -> None:
     pose = POSES[view]
-    whole = render(scene, phase, pose, CAMERA, NOON)  # type: ignore[arg-type]
+    whole = render(scene, phase, pose, CAMERA, NOON)
     place = owner(grid, pose, whole)
     assert set(np.unique(place)) >= {0, 1, 2, 3}
     for i, cell in enumerate(grid.cells):
-        alone = render(Scene(read_package(root / cell.world_id)), phase,  # type: ignore[arg-type]
+        alone = render(Scene(read_package(root / cell.world_id)), phase,
                        from_cell(pose, cell.east_m, cell.north_m), CAMERA, NOON)
         # a few pixels off the seam: there, the neighbour's edges and shadows reach over
         inside = cv2.erode((place == i).astype(np.uint8), np.ones((31, 31), np.uint8), borderValue=1) > 0
@@ -115,7 +115,7 @@ def test_only_cells_in_view_are_loaded_and_the_oldest_go(root: Path, grid: World
         loaded.append(folder.name)
         return read_package(folder)
 
-    scene = GridScene(root, grid, memory_bytes=1, read=read)  # type: ignore[arg-type]
+    scene = GridScene(root, grid, memory_bytes=1, read=read)
     narrow = intrinsics(32, 32, 2.0)
     over = [look_at(ENU(x, y, 0), 400.0, 0.0, 0.0) for x, y in CORNERS]
     for pose in over[:2]:

@@ -49,7 +49,7 @@ def world(spec: SceneSpec) -> World:
 
 
 def place(settlement: str, seed: int = 3, size_m: float = 260.0, **layout: object) -> World:
-    whole = replace(Layout(settlement=settlement, size_m=size_m, density=0.9), **layout)      # type: ignore[arg-type]
+    whole = replace(Layout(settlement=settlement, size_m=size_m, density=0.9), **layout)
     return world(SceneSpec(seed=seed, layout=whole))
 
 
@@ -84,7 +84,7 @@ def test_buildings_are_sound(settlement: str) -> None:
 @pytest.mark.parametrize("settlement", ["village", "old_town", "industrial", "coastal", "riverside"])
 def test_same_spec_gives_identical_arrays(settlement: str) -> None:
     first = place(settlement)
-    second = build_world(SceneSpec(seed=3, layout=Layout(settlement=settlement, size_m=260.0, density=0.9)))  # type: ignore[arg-type]
+    second = build_world(SceneSpec(seed=3, layout=Layout(settlement=settlement, size_m=260.0, density=0.9)))
     for name in ("terrain", "ground", "land_use"):
         np.testing.assert_array_equal(getattr(first, name).values, getattr(second, name).values)
     for mesh in ("static", "before"):
@@ -245,7 +245,7 @@ def test_lots_kept_do_not_cover_each_other() -> None:
 def test_seasons_change_the_fields() -> None:
     def share(season: str, *names: str) -> float:
         layout = Layout(settlement="village", size_m=300.0, dryness=0.2)
-        w = world(SceneSpec(seed=5, layout=layout, season_before=season))       # type: ignore[arg-type]
+        w = world(SceneSpec(seed=5, layout=layout, season_before=season))
         return float(np.isin(w.ground.values, [INDEX[name] for name in names]).mean())
 
     assert share("winter", "plough") > share("summer", "plough")
