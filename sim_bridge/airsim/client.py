@@ -20,22 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.airsim.decode import ReplyReader
-from sim_bridge.airsim.messages import (
-    MAX_MESSAGE_BYTES,
-    ImageRequest,
-    ImageType,
-    as_int,
-    as_pose,
-    image_request_struct,
-    pack_request,
-    pose_struct,
-)
+from sim_bridge.airsim.dialects import AIRSIM, Dialect, all_signatures
+from sim_bridge.airsim.messages import MAX_MESSAGE_BYTES, ImageRequest, ImageType, pack_request
+from sim_bridge.airsim.structs import BadCast, Codec
 from sim_bridge.errors import SimulatorError, SimulatorGone, StaleFrame
 from sim_bridge.frames import CameraPose, Intrinsics, NedPose, camera_from_ned, ned_from_camera
 
 SERVER_VERSION = 1
 FOLLOWED_CAMERAS = ("", "0", "front_center")
 """Cameras at the vehicle's origin, whose measured pose must be the one that was set."""
+_DEFAULTS: Mapping[str, Any] = {"vehicle_name": "", "external": False, "annotation_name": "", "ned": True}
 _LOOKS = 5
 """How often a call whose frames were taken elsewhere is made before it is given up."""
 
@@ -81,7 +75,10 @@ def airsim_fov_deg(camera: Intrinsics) -> float:
 class Client:
     """Typed calls on one connection; safe to share between threads, one call at a time."""
 
-    def __init__(self, sock: socket.socket, timeout_s: float, max_reply_bytes: int) -> None:
+    def __init__(self, sock: socket.socket, timeout_s: float, max_reply_bytes: int,
+                 dialect: Dialect = AIRSIM) -> None:
+        self.dialect = dialect
+        self._codec = Codec(dialect.name, dialect.arrays)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.address: tuple[str, int] = sock.getpeername()[:2]
         self._sock: socket.socket | None = sock
@@ -122,6 +119,21 @@ class Client:
         if error is not None:
             raise SimulatorError(f"{method}: {error}")
         return result
+
+    def ask(self, method: str, *, timeout_s: float | None = None, **values: Any) -> Any:
+        """Typed result of an RPC of this server's dialect; `values` are its arguments by the server's own names.
+
+        Arguments that are left out have AirSim's defaults; those that this dialect does not have are dropped. Raises
+        SimulatorError if the server answers with an error or another type, SimulatorGone.
+        """
+        signature = all_signatures(self.dialect.name)[method]
+        args = [self._codec.plain(kind, values.get(name, _DEFAULTS.get(name))) for name, kind in signature.args]
+        result = self.call(method, *args, timeout_s=timeout_s)
+        try:
+            return self._codec.decode(signature.returns, result)
+        except BadCast as error:
+            raise SimulatorError(f"{method} answered {str(result)[:80]!r}: expected {signature.returns}, is this an "
+                                 f"AirSim server of the dialect {self.dialect.name}?") from error
 
     def _send(self, request: bytes, deadline: float) -> None:
         if self._sock is None:
@@ -168,19 +180,19 @@ class Client:
     def set_pose(self, pose: CameraPose) -> None:
         """Put the vehicle, and with it camera "0", at a pose."""
         self._asked = pose
-        self.call("simSetVehiclePose", pose_struct(ned_from_camera(pose)), True, "")
+        self.ask("simSetVehiclePose", pose=ned_from_camera(pose), ignore_collision=True)
 
     def get_pose(self) -> CameraPose:
-        return camera_from_ned(as_pose(self.call("simGetVehiclePose", "")))
+        return camera_from_ned(self.ask("simGetVehiclePose"))
 
     def set_fov(self, camera_name: str, fov_deg: float) -> None:
         """Field of view of a camera across its wider side; `airsim_fov_deg` computes it."""
-        self.call("simSetCameraFov", camera_name, float(fov_deg), "", False)
+        self.ask("simSetCameraFov", camera_name=camera_name, fov_degrees=fov_deg)
 
     def camera_info(self, camera_name: str) -> tuple[CameraPose, float]:
         """(pose, field of view in degrees across the wider side) of a camera."""
-        info = self.call("simGetCameraInfo", camera_name, "", False)
-        return camera_from_ned(as_pose(info["pose"])), float(info["fov"])
+        info = self.ask("simGetCameraInfo", camera_name=camera_name)
+        return camera_from_ned(info["pose"]), info["fov"]
 
     def list_objects(self, pattern: str = ".*") -> list[str]:
         """Names of objects that the whole regular expression matches, case-sensitive."""
@@ -188,10 +200,8 @@ class Client:
 
     def object_pose(self, name: str) -> NedPose | None:
         """Pose of an object in global NED, None if there is none of that name."""
-        struct = self.call("simGetObjectPose", name)
-        if math.isnan(struct["position"]["x_val"]):
-            return None
-        return as_pose(struct)
+        pose: NedPose = self.ask("simGetObjectPose", object_name=name)
+        return None if math.isnan(pose.position.north) else pose
 
     def set_segmentation_id(self, name: str, segmentation_id: int, is_pattern: bool = False) -> bool:
         """Give objects a segmentation id, -1 to remove them from the image. True if any has that name."""
@@ -212,39 +222,41 @@ class Client:
         `set_pose` put the vehicle, SimulatorError if an image is missing or not as asked for, SimulatorGone.
         """
         wanted = self._asked if camera_name in FOLLOWED_CAMERAS else None
-        structs = [image_request_struct(request, camera_name) for request in requests]
+        structs = [{**vars(request), "camera_name": camera_name} for request in requests]
         for _ in range(_LOOKS):
-            replies = self.call("simGetImages", structs, "", False)
+            replies = self.ask("simGetImages", request_adapter=structs)
             if len(replies) != len(requests):
                 raise SimulatorError(f"{len(replies)} images came: expected {len(requests)}")
-            taken = [_image(*pair) for pair in zip(replies, requests, strict=True)]
+            taken = [_image(*pair, self.dialect.bgr) for pair in zip(replies, requests, strict=True)]
             if all(wanted is None or image.pose.same_as(wanted) for image in taken):
                 return taken
         raise StaleFrame(f"{_LOOKS} frames were taken at {[image.pose.position for image in taken]}: expected "
                          f"{wanted}, restart the simulator")
 
 
-def _image(reply: Mapping[str, Any], request: ImageRequest) -> Image:
+def _image(reply: Mapping[str, Any], request: ImageRequest, bgr: bool) -> Image:
     """One ImageResponse, checked against what was asked for. Raises SimulatorError."""
+    width, height = reply["width"], reply["height"]
+    if width <= 0 or height <= 0 or reply["image_type"] != request.image_type:
+        raise SimulatorError(f"image of type {request.image_type} was not taken: "
+                             f"{reply['message'] or 'no message'}: expected a picture of it")
+    if not all(math.isfinite(v) for v in reply["camera_position"].array()):
+        raise SimulatorError(f"image was taken at {reply['camera_position']}: expected a finite position")
     try:
-        width, height = as_int(reply["width"]), as_int(reply["height"])
-        if width <= 0 or height <= 0 or reply["image_type"] != request.image_type:
-            raise SimulatorError(f"image of type {request.image_type} was not taken: "
-                                 f"{reply['message'] or 'no message'}: expected a picture of it")
-        pose = camera_from_ned(as_pose({"position": reply["camera_position"],
-                                        "orientation": reply["camera_orientation"]}))
-        pixels = _pixels(reply, request, width, height)
-        return Image(ImageType(request.image_type), pixels, pose, reply["time_stamp"] / 1e9)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SimulatorError(f"image reply is not as asked for ({error}): is this an AirSim 1.8.1 server?") from error
+        pose = camera_from_ned(NedPose(reply["camera_position"], reply["camera_orientation"]))
+        return Image(ImageType(request.image_type), _pixels(reply, request, bgr), pose, reply["time_stamp"] / 1e9)
+    except (TypeError, ValueError) as error:
+        raise SimulatorError(f"image reply is not as asked for ({error}): is this an AirSim server?") from error
 
 
-def _pixels(reply: Mapping[str, Any], request: ImageRequest, width: int, height: int) -> npt.NDArray[Any]:
+def _pixels(reply: Mapping[str, Any], request: ImageRequest, bgr: bool) -> npt.NDArray[Any]:
+    width, height = reply["width"], reply["height"]
     if request.pixels_as_float:
         return np.asarray(reply["image_data_float"], np.float32).reshape(height, width)
     data = np.frombuffer(reply["image_data_uint8"], np.uint8)
     if not request.compress:
-        return np.ascontiguousarray(data.reshape(height, width, 3)[..., ::-1])
+        raw = data.reshape(height, width, 3)
+        return np.ascontiguousarray(raw[..., ::-1]) if bgr else raw
     colours = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if colours is None or colours.shape != (height, width, 3):
         raise ValueError(f"no PNG of {width}x{height} pixels")

@@ -16,7 +16,8 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from sim_bridge.airsim.messages import FLOAT_ITEM, FLOAT_TAG, MAX_MESSAGE_BYTES
+from sim_bridge.airsim.messages import MAX_MESSAGE_BYTES
+from sim_bridge.airsim.structs import FLOAT_ITEM, FLOAT_TAG
 from sim_bridge.errors import SimulatorError, SimulatorGone
 
 LONG_ARRAY = 32

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sim_bridge.airsim.messages import ImageRequest, ImageType, quaternion_struct, vector_struct
+from sim_bridge.airsim.messages import ImageRequest, ImageType
 from sim_bridge.airsim.palette import static_palette
-from sim_bridge.embedded.simulator import IDENTITY, Frame
+from sim_bridge.embedded.config import IDENTITY
+from sim_bridge.embedded.simulator import Frame
 from sim_bridge.frames import Intrinsics, NedPose
 
 F32 = npt.NDArray[np.float32]
@@ -25,8 +26,10 @@ _BASELINE_M = 0.25
 _INACTIVE = "Can't take screenshot because none camera type is not active"
 
 
-def image_response(frame: Frame, request: ImageRequest) -> dict[str, Any]:
-    """ImageResponse struct of one request; an image type that is not drawn has size 0 and says so in `message`."""
+def image_response(frame: Frame, request: ImageRequest, bgr: bool) -> dict[str, Any]:
+    """ImageResponse struct of one request, raw pixels in the dialect's order.
+
+    An image type that is not drawn has size 0 and says so in `message`."""
     response = _empty_response(request, frame.pose, frame.time_ns)
     if request.pixels_as_float:
         values = _as_float(frame, request.image_type)
@@ -35,7 +38,7 @@ def image_response(frame: Frame, request: ImageRequest) -> dict[str, Any]:
     else:
         colours = _as_colours(frame, request.image_type)
         if colours is not None:
-            data = _png(colours) if request.compress else colours[..., ::-1].tobytes()
+            data = _png(colours) if request.compress else (colours[..., ::-1] if bgr else colours).tobytes()
             return response | _size(colours) | {"image_data_uint8": data}
     return response | {"message": _INACTIVE}
 
@@ -48,10 +51,10 @@ def failed_response(request: ImageRequest, message: str) -> dict[str, Any]:
 def _empty_response(request: ImageRequest, pose: NedPose, time_ns: int) -> dict[str, Any]:
     return {
         "image_data_uint8": b"", "image_data_float": [],
-        "camera_position": vector_struct(pose.position), "camera_name": request.camera_name,
-        "camera_orientation": quaternion_struct(pose.orientation), "time_stamp": time_ns, "message": "",
+        "camera_position": pose.position, "camera_name": request.camera_name,
+        "camera_orientation": pose.orientation, "time_stamp": time_ns, "message": "",
         "pixels_as_float": request.pixels_as_float, "compress": request.compress,
-        "width": 0, "height": 0, "image_type": int(request.image_type),
+        "width": 0, "height": 0, "image_type": int(request.image_type), "annotation_name": request.annotation_name,
     }
 
 

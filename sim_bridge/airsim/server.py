@@ -24,9 +24,12 @@ from typing import Any
 
 import msgpack
 
-from sim_bridge.airsim.messages import MAX_MESSAGE_BYTES, pack_response
-from sim_bridge.airsim.rpc import Methods, RpcError
-from sim_bridge.embedded.simulator import Simulator, SimulatorConfig
+from sim_bridge.airsim.calls.registry import Context
+from sim_bridge.airsim.dialects import AIRSIM, DIALECTS, Dialect, dialect_named
+from sim_bridge.airsim.dispatch import Dispatcher
+from sim_bridge.airsim.messages import MAX_MESSAGE_BYTES, ImageType
+from sim_bridge.embedded.config import SimulatorConfig
+from sim_bridge.embedded.simulator import Simulator
 from sim_bridge.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -54,7 +57,8 @@ class ServerConfig:
     port: int = DEFAULT_PORT
     max_message_bytes: int = MAX_MESSAGE_BYTES
     settings: str | None = None
-    """Text of getSettingsString."""
+    """Text of getSettingsString; None: what describes the simulator."""
+    dialect: Dialect = AIRSIM
 
 
 def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int], None]) -> None:
@@ -62,7 +66,8 @@ def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int
 
     Raises InputError if the address cannot be listened on.
     """
-    methods = Methods(Simulator(config.simulator), config.settings)
+    settings = _own_settings(config.simulator) if config.settings is None else config.settings
+    dispatcher = Dispatcher(Context(Simulator(config.simulator), config.dialect, settings))
     open_now: set[socket.socket] = set()
     with _listen(config.host, config.port) as listener, ThreadPoolExecutor(_WORKERS, "call") as pool:
         ready(config.host, listener.getsockname()[1])
@@ -73,7 +78,7 @@ def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int
                     sock.close()
                     continue
                 open_now.add(sock)
-                connection = _Connection(sock, methods, pool, config.max_message_bytes, open_now.discard)
+                connection = _Connection(sock, dispatcher, pool, config.max_message_bytes, open_now.discard)
                 threading.Thread(target=connection.run, daemon=True, name="connection").start()
         for sock in tuple(open_now):
             with contextlib.suppress(OSError):
@@ -84,9 +89,9 @@ def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int
 class _Connection:
     """One peer: a stream of requests in, replies out in the order in which they are done."""
 
-    def __init__(self, sock: socket.socket, methods: Methods, pool: ThreadPoolExecutor, max_bytes: int,
+    def __init__(self, sock: socket.socket, dispatcher: Dispatcher, pool: ThreadPoolExecutor, max_bytes: int,
                  closed: Callable[[socket.socket], None]) -> None:
-        self._sock, self._methods, self._pool, self._closed = sock, methods, pool, closed
+        self._sock, self._dispatcher, self._pool, self._closed = sock, dispatcher, pool, closed
         self._max_bytes = max_bytes
         self._sending = threading.Lock()
         self._slots = threading.Semaphore(_PENDING)
@@ -98,7 +103,7 @@ class _Connection:
         try:
             for message in _messages(self._sock, self._max_bytes):
                 self._slots.acquire()
-                self._pool.submit(self._answer, message)
+                self._pool.submit(self._dispatcher.answer, message, self._send)
             # a peer may stop sending and still read what it asked for
             for _ in range(_PENDING):
                 self._slots.acquire(timeout=_SEND_TIMEOUT_S)
@@ -108,10 +113,9 @@ class _Connection:
             self._closed(self._sock)
             self._sock.close()
 
-    def _answer(self, message: object) -> None:
+    def _send(self, reply: bytes) -> None:
         try:
-            reply = _reply_to(message, self._methods)
-            if reply is not None:
+            if reply:
                 with self._sending:
                     self._sock.sendall(reply)
         except OSError as error:
@@ -154,22 +158,10 @@ def _messages(sock: socket.socket, max_bytes: int) -> Iterator[object]:
             yield message
 
 
-def _reply_to(message: object, methods: Methods) -> bytes | None:
-    """Packed answer to one message: None for notifications and, as rpclib does, for what is no request at all."""
-    if not isinstance(message, list) or len(message) not in (3, 4):
-        return None
-    msgid, name, args = message[-3] if len(message) == 4 else None, message[-2], message[-1]
-    try:
-        result, error = methods.call(name if isinstance(name, str) else "", args), None
-    except RpcError as refused:
-        result, error = None, str(refused)
-    except Exception as unexpected:
-        _log.exception("%s failed", name)
-        result, error = None, (f"rpclib: function '{name}' (called with {len(args)} arg(s)) threw an exception. "
-                               f"The exception contained this information: {type(unexpected).__name__}.")
-    if not isinstance(msgid, int):
-        return None
-    return pack_response(msgid, error, result)
+def _own_settings(config: SimulatorConfig) -> str:
+    capture = [{"ImageType": int(kind), "Width": config.width, "Height": config.height,
+                "FOV_Degrees": config.fov_deg} for kind in ImageType]
+    return json.dumps({"SettingsVersion": 1.2, "SimMode": config.mode, "CameraDefaults": {"CaptureSettings": capture}})
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -217,6 +209,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=512, help="image height in pixels")
     parser.add_argument("--samples", type=int, default=4, help="colour samples a pixel")
     parser.add_argument("--settings", type=Path, help="settings.json with CaptureSettings")
+    parser.add_argument("--dialect", default=AIRSIM.name, help=f"one of {', '.join(DIALECTS)}")
     parser.add_argument("--max-message-mib", type=int, default=MAX_MESSAGE_BYTES >> 20, help="longest request read")
     parser.add_argument("--stop-on-eof", action="store_true", help="end when standard input closes")
     return parser.parse_args(argv)
@@ -228,7 +221,8 @@ def _config(args: argparse.Namespace) -> ServerConfig:
     if args.settings is not None:
         simulator, settings = read_settings(args.settings, simulator)
     _check(simulator)
-    return ServerConfig(simulator, args.host, args.port, max(1, args.max_message_mib) << 20, settings)
+    return ServerConfig(simulator, args.host, args.port, max(1, args.max_message_mib) << 20, settings,
+                        dialect_named(args.dialect))
 
 
 def _say_ready(host: str, port: int) -> None:

@@ -11,13 +11,14 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
+from sim_bridge.embedded.config import TILE_BYTES
 from sim_bridge.embedded.objects import SceneObjects, moved
 from sim_bridge.embedded.scene import Landscape, Phase, Scene, Tile
 from sim_bridge.world.grid import Cell, WorldGrid
 from sim_bridge.world.model import BuildingDamage
 from sim_bridge.world.package import Package, read_package
 
-MEMORY_BYTES = 1_500_000_000
+MEMORY_BYTES = TILE_BYTES
 _FARTHEST_M = 5000.0
 """Where rays that do not go down are taken to end."""
 

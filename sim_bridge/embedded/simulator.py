@@ -1,4 +1,4 @@
-"""The state behind the server: one ComputerVision vehicle with five cameras in a loaded world.
+"""The simulator behind the server: vehicles with cameras in a loaded world.
 
 State is one frozen value that is replaced under a lock; a frame is rendered from the value it started with, so calls
 that arrive meanwhile never tear it.
@@ -6,21 +6,24 @@ that arrive meanwhile never tear it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sim_bridge.embedded.grid import MEMORY_BYTES, GridScene
+from sim_bridge.embedded.config import IDENTITY, MOUNTS, CameraConfig, SimulatorConfig, VehicleConfig
+from sim_bridge.embedded.grid import GridScene
 from sim_bridge.embedded.objects import default_id, matching, stencil_ids
 from sim_bridge.embedded.render import measure, render
-from sim_bridge.embedded.scene import Landscape, Scene
+from sim_bridge.embedded.scene import Scene
+from sim_bridge.embedded.state import Camera, Kinematics, Loaded, State, Vehicle
 from sim_bridge.embedded.sun import LOWEST_DEG, solar_position, utc_from_local
 from sim_bridge.errors import MageError
 from sim_bridge.frames import (
@@ -28,10 +31,8 @@ from sim_bridge.frames import (
     Geodetic,
     Intrinsics,
     NedPose,
-    Quaternion,
     camera_from_ned,
     intrinsics,
-    quaternion_from_euler,
     quaternion_from_rotation,
     rotation_from_quaternion,
 )
@@ -39,74 +40,16 @@ from sim_bridge.spec import Light
 from sim_bridge.world.grid import is_grid, read_grid
 from sim_bridge.world.package import read_package
 
-VEHICLE = "ComputerVision"
-IDENTITY = NedPose(NED(0.0, 0.0, 0.0), Quaternion(1.0, 0.0, 0.0, 0.0))
-
-MOUNTS: Mapping[str, NedPose] = {
-    "front_center": IDENTITY,
-    "front_right": NedPose(NED(0.0, 0.125, 0.0), IDENTITY.orientation),
-    "front_left": NedPose(NED(0.0, -0.125, 0.0), IDENTITY.orientation),
-    "bottom_center": NedPose(NED(0.0, 0.0, 0.0), quaternion_from_euler(0, -90, 0)),
-    "back_center": NedPose(NED(0.0, 0.0, 0.0), quaternion_from_euler(0, 0, 180)),
-}
-"""Cameras in the order of their ids "0" to "4", in the vehicle's body frame (AirSim ComputerVisionPawn.cpp)."""
-
 _ALIASES = {"": "front_center", "fpv": "front_center"} | {str(i): name for i, name in enumerate(MOUNTS)}
 
-Phase = Literal["before", "after"]
-Band = Literal["rgb", "nir"]
-
 
 @dataclass(frozen=True)
-class SimulatorConfig:
-    """Where worlds are and how frames are drawn."""
+class CameraRef:
+    """One camera of the simulator, by the names it has there."""
 
-    world_root: Path
-    width: int = 512
-    height: int = 512
-    fov_deg: float = 90.0
-    """Across the wider side, of every camera at the start."""
-    samples: int = 4
-    """Colour samples a pixel."""
-    tile_bytes: int = MEMORY_BYTES
-    """What the loaded packages of a grid may hold before those not seen of late are let go."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A world package or a grid of them, ready to draw."""
-
-    world_id: str
-    origin: Geodetic
-    scene: Landscape
-
-    @property
-    def poses(self) -> Mapping[str, NedPose]:
-        """Of all objects by name."""
-        return self.scene.objects().poses
-
-
-@dataclass(frozen=True)
-class Camera:
-    fov_deg: float
-    relative: NedPose = IDENTITY
-    """Pose relative to its mount."""
-
-
-@dataclass(frozen=True)
-class State:
-    cameras: Mapping[str, Camera]
-    loaded: Loaded | None = None
-    phase: Phase = "before"
-    band: Band = "rgb"
-    light: Light = field(default_factory=Light)
-    clock_light: Light | None = None
-    """Light of simSetTimeOfDay while it is enabled."""
-    vehicle: NedPose = IDENTITY
-    paused: bool = False
-    errors: Mapping[str, str] = field(default_factory=dict)
-    """Code of each console command that failed, until it succeeds or another world is loaded."""
-    stencils: Mapping[str, int] = field(default_factory=dict)
+    vehicle: str
+    """Empty for an external camera."""
+    camera: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +58,7 @@ class Frame:
 
     camera: Intrinsics
     pose: NedPose
+    """As replies give it: in the vehicle's local NED, or in global NED for an external camera."""
     time_ns: int
     rgb: npt.NDArray[np.uint8] | None
     depth: npt.NDArray[np.float32]
@@ -134,7 +78,9 @@ class Simulator:
         self.config = config
         self._lock = threading.Lock()
         self._rendering = threading.Semaphore(2)
-        self._state = State({name: Camera(config.fov_deg) for name in MOUNTS})
+        self._state = State({vehicle.name: new_vehicle(vehicle) for vehicle in config.all_vehicles()},
+                            {name: Camera(camera) for name, camera in config.external_cameras.items()},
+                            wind=config.wind)
 
     @property
     def state(self) -> State:
@@ -142,14 +88,28 @@ class Simulator:
 
     def update(self, **changes: Any) -> None:
         """Replace fields of the state."""
+        self.change(lambda state: replace(state, **changes))
+
+    def change(self, step: Callable[[State], State]) -> State:
+        """Replace the state by what `step` makes of it, under the lock; returns the new one."""
         with self._lock:
-            self._state = replace(self._state, **changes)
+            self._state = step(self._state)
+            return self._state
+
+    def change_vehicle(self, name: str, **changes: Any) -> None:
+        """Replace fields of one vehicle. Raises KeyError."""
+        self.change(lambda state: state.with_vehicle(name, **changes))
+
+    def place_vehicle(self, name: str, pose: NedPose) -> None:
+        """Put a vehicle, at rest, at a pose in its local NED. Raises KeyError."""
+        self.change_vehicle(name, kinematics=Kinematics(pose))
 
     def note(self, command: str, code: str | None) -> None:
         """Remember or forget (None) that a console command failed."""
-        with self._lock:
-            others = {name: kept for name, kept in self._state.errors.items() if name != command}
-            self._state = replace(self._state, errors=others if code is None else {**others, command: code})
+        def noted(state: State) -> State:
+            others = {name: kept for name, kept in state.errors.items() if name != command}
+            return replace(state, errors=others if code is None else {**others, command: code})
+        self.change(noted)
 
     def load(self, world_id: str) -> None:
         """Load a package or a grid of the world root, unless it is the present one. Raises InputError, OSError."""
@@ -166,48 +126,90 @@ class Simulator:
         package = read_package(folder)
         return Loaded(world_id, package.world.origin, Scene(package))
 
+    @property
+    def origin(self) -> Geodetic:
+        """Of the world's frame."""
+        loaded = self._state.loaded
+        return loaded.origin if loaded else self.config.origin
+
+    def now_ns(self) -> int:
+        """The simulated time in nanoseconds since 1970."""
+        return time.time_ns()
+
     def reset(self) -> None:
-        """Vehicle back to its start; the world and its light stay."""
-        self.update(vehicle=IDENTITY, paused=False)
+        """Vehicles back to their starts; the world and its light stay."""
+        def started(state: State) -> State:
+            vehicles = {name: replace(new_vehicle(vehicle.config), cameras=vehicle.cameras)
+                        for name, vehicle in state.vehicles.items()}
+            return replace(state, vehicles=vehicles, paused=False)
+        self.change(started)
 
-    def set_camera(self, name: str, **changes: Any) -> None:
-        """Change `fov_deg` or `relative` of a camera. Raises KeyError for an unknown one."""
-        name = camera_name(name)
-        with self._lock:
-            camera = replace(self._state.cameras[name], **changes)
-            self._state = replace(self._state, cameras={**self._state.cameras, name: camera})
+    def pause(self, paused: bool) -> None:
+        self.update(paused=paused)
 
-    def camera_pose(self, name: str) -> NedPose:
-        """Pose of a camera in local NED. Raises KeyError for an unknown one."""
-        return _camera_pose(self._state, camera_name(name))
+    def continue_for(self, seconds: float) -> Future[None]:
+        """Let simulated time pass and pause again."""
+        raise NotImplementedError
 
-    def camera_fov_deg(self, name: str) -> float:
-        """Field of view across the wider side. Raises KeyError for an unknown camera."""
-        return self._state.cameras[camera_name(name)].fov_deg
+    def find_camera(self, name: str, vehicle: str = "", external: bool = False) -> CameraRef:
+        """The camera of a name, an id "0" to "4" or an alias. Raises KeyError."""
+        state = self._state
+        if external:
+            return CameraRef("", _known(state.external, name))
+        owner = state.vehicle(vehicle)
+        return CameraRef(owner.config.name, _known(owner.cameras, name if name in owner.cameras
+                                                   else _ALIASES.get(name, name)))
 
-    def camera_intrinsics(self, name: str) -> Intrinsics:
-        """Shape of a camera's images. Raises KeyError for an unknown one."""
-        return self._intrinsics(self._state.cameras[camera_name(name)])
+    def set_camera(self, ref: CameraRef, **changes: Any) -> None:
+        """Replace fields of a camera."""
+        def changed(state: State) -> State:
+            if not ref.vehicle:
+                camera = replace(state.external[ref.camera], **changes)
+                return replace(state, external={**state.external, ref.camera: camera})
+            cameras = state.vehicles[ref.vehicle].cameras
+            camera = replace(cameras[ref.camera], **changes)
+            return state.with_vehicle(ref.vehicle, cameras={**cameras, ref.camera: camera})
+        self.change(changed)
+
+    def camera_pose(self, ref: CameraRef) -> NedPose:
+        """Pose of a camera, in local NED of its vehicle."""
+        return reported_pose(self._state, ref)
+
+    def camera_fov_deg(self, ref: CameraRef) -> float:
+        """Field of view across the wider side."""
+        return camera_of(self._state, ref).fov_deg or self.config.fov_deg
+
+    def camera_intrinsics(self, ref: CameraRef) -> Intrinsics:
+        """Shape of a camera's images."""
+        width, height = self.config.width, self.config.height
+        # AirSim's angle spans the wider side, upright images included (PIPCamera.cpp)
+        focal_px = intrinsics(max(width, height), 1, self.camera_fov_deg(ref)).focal_px
+        return Intrinsics(width, height, focal_px)
 
     def object_names(self, pattern: str) -> list[str]:
         """Names of objects and of the state's marker that the pattern matches. Raises PatternError."""
         state = self._state
         names = list(state.loaded.poses) if state.loaded else []
-        return matching([*names, *_markers(state)], pattern)
+        return matching([*names, *state.vehicles, *_markers(state)], pattern)
 
     def object_pose(self, name: str) -> NedPose | None:
-        loaded = self._state.loaded
-        return loaded.poses.get(name) if loaded else None
+        """Global pose of an object or a vehicle."""
+        state = self._state
+        if name in state.vehicles:
+            return global_pose(state.vehicles[name])
+        return state.loaded.poses.get(name) if state.loaded else None
 
     def set_stencil(self, name: str, stencil: int, is_pattern: bool) -> bool:
         """Give objects a segmentation id; False if none has that name. Raises PatternError, ValueError."""
         if not -1 <= stencil <= 255:
             raise ValueError(f"segmentation id {stencil} is not in -1..255")
-        with self._lock:
-            names = list(self._state.loaded.poses) if self._state.loaded else []
-            found = matching(names, name, ignore_case=True) if is_pattern else [n for n in names if n == name]
-            stencils = {**self._state.stencils, **dict.fromkeys(found, stencil)}
-            self._state = replace(self._state, stencils=stencils)
+        found: list[str] = []
+
+        def changed(state: State) -> State:
+            names = list(state.loaded.poses) if state.loaded else []
+            found.extend(matching(names, name, ignore_case=True) if is_pattern else [n for n in names if n == name])
+            return replace(state, stencils={**state.stencils, **dict.fromkeys(found, stencil)})
+        self.change(changed)
         return bool(found)
 
     def stencil(self, name: str) -> int:
@@ -219,61 +221,83 @@ class Simulator:
 
     def set_clock(self, enabled: bool, local_time: str, summer_time: bool) -> None:
         """Move the sun to where it stands at a local time (empty: now), or back. Raises ValueError."""
-        state = self._state
-        place = state.loaded.origin if state.loaded else Geodetic(47.641468, -122.140165, 122.0)
         if not enabled:
             self.update(clock_light=None)
             return
-        when = (utc_from_local(local_time, summer_time, place) if local_time
+        when = (utc_from_local(local_time, summer_time, self.origin) if local_time
                 else datetime.now(UTC).replace(tzinfo=None))
-        elevation_deg, azimuth_deg = solar_position(place, when)
-        self.update(clock_light=Light(max(LOWEST_DEG, elevation_deg), azimuth_deg, state.light.haze))
+        elevation_deg, azimuth_deg = solar_position(self.origin, when)
+        self.update(clock_light=Light(max(LOWEST_DEG, elevation_deg), azimuth_deg, self._state.light.haze))
 
-    def capture(self, names: Sequence[str], coloured: Collection[str]) -> dict[str, Frame]:
-        """One frame for each camera name, all from one state; for cameras not in `coloured` only geometry is cast.
+    def capture(self, refs: Sequence[CameraRef], coloured: Collection[CameraRef]) -> dict[CameraRef, Frame]:
+        """One frame for each camera, all from one state; for cameras not in `coloured` only geometry is cast.
 
-        Raises KeyError for an unknown camera, NoWorld.
+        Raises NoWorld.
         """
         state = self._state
         loaded = state.loaded
         if loaded is None:
             raise NoWorld("no world is loaded: run the console command mage.load <world_id>")
-        return {name: self._frame(state, loaded, camera_name(name), name in coloured)
-                for name in dict.fromkeys(names)}
+        return {ref: self._frame(state, loaded, ref, ref in coloured) for ref in dict.fromkeys(refs)}
 
-    def _frame(self, state: State, loaded: Loaded, name: str, colour: bool) -> Frame:
-        pose, camera = _camera_pose(state, name), self._intrinsics(state.cameras[name])
-        eye, light = camera_from_ned(pose), state.clock_light or state.light
+    def _frame(self, state: State, loaded: Loaded, ref: CameraRef, colour: bool) -> Frame:
+        camera = self.camera_intrinsics(ref)
+        eye, light = camera_from_ned(seen_from(state, ref)), state.clock_light or state.light
         with self._rendering:
             seen = (render(loaded.scene, state.phase, eye, camera, light, state.band, self.config.samples) if colour
                     else measure(loaded.scene, state.phase, eye, camera))
         ids = stencil_ids(seen.material, seen.instance, state.stencils)
-        return Frame(camera, pose, time.time_ns(), seen.rgb if colour else None, seen.depth, ids)
-
-    def _intrinsics(self, camera: Camera) -> Intrinsics:
-        width, height = self.config.width, self.config.height
-        # AirSim's angle spans the wider side, upright images included (PIPCamera.cpp)
-        focal_px = intrinsics(max(width, height), 1, camera.fov_deg).focal_px
-        return Intrinsics(width, height, focal_px)
+        return Frame(camera, reported_pose(state, ref), self.now_ns(), seen.rgb if colour else None, seen.depth, ids)
 
 
-def camera_name(name: str) -> str:
-    """Name of a camera from its name, id or alias. Raises KeyError."""
-    name = _ALIASES.get(name, name)
-    if name not in MOUNTS:
-        raise KeyError(name)
-    return name
+def new_vehicle(config: VehicleConfig) -> Vehicle:
+    """A vehicle at its start."""
+    position = config.start.position
+    down = 0.0 if math.isnan(position.down) else position.down
+    start = NedPose(NED(position.north, position.east, down), IDENTITY.orientation)
+    cameras = {name: Camera(camera) for name, camera in {**MOUNTS, **config.cameras}.items()}
+    return Vehicle(config, start, Kinematics(NedPose(NED(0.0, 0.0, 0.0), config.start.orientation)), cameras)
 
 
-def _camera_pose(state: State, name: str) -> NedPose:
-    return _compose(_compose(state.vehicle, MOUNTS[name]), state.cameras[name].relative)
+def global_pose(vehicle: Vehicle) -> NedPose:
+    """Pose of a vehicle in global NED."""
+    return _moved(vehicle.kinematics.pose, vehicle.start.position)
 
 
-def _compose(outer: NedPose, inner: NedPose) -> NedPose:
+def camera_of(state: State, ref: CameraRef) -> Camera:
+    return state.vehicles[ref.vehicle].cameras[ref.camera] if ref.vehicle else state.external[ref.camera]
+
+
+def seen_from(state: State, ref: CameraRef) -> NedPose:
+    """Pose of a camera in global NED."""
+    pose = reported_pose(state, ref)
+    return _moved(pose, state.vehicles[ref.vehicle].start.position) if ref.vehicle else pose
+
+
+def reported_pose(state: State, ref: CameraRef) -> NedPose:
+    """Pose of a camera as replies give it: in local NED of its vehicle, external ones in global NED."""
+    camera = camera_of(state, ref)
+    body = state.vehicles[ref.vehicle].kinematics.pose if ref.vehicle else IDENTITY
+    return compose(compose(body, camera.config.mount), camera.relative)
+
+
+def compose(outer: NedPose, inner: NedPose) -> NedPose:
+    """The pose `inner`, given in the frame of `outer`, in the frame in which `outer` is given."""
     turn = rotation_from_quaternion(outer.orientation)
     position = outer.position.array() + turn @ inner.position.array()
     turned = turn @ rotation_from_quaternion(inner.orientation)
     return NedPose(NED(*(float(v) for v in position)), quaternion_from_rotation(turned))
+
+
+def _moved(pose: NedPose, by: NED) -> NedPose:
+    at = pose.position
+    return NedPose(NED(at.north + by.north, at.east + by.east, at.down + by.down), pose.orientation)
+
+
+def _known(cameras: Mapping[str, CameraConfig] | Mapping[str, Camera], name: str) -> str:
+    if name not in cameras:
+        raise KeyError(name)
+    return name
 
 
 def _markers(state: State) -> list[str]:

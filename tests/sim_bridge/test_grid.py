@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from sim_bridge.embedded.config import SimulatorConfig
 from sim_bridge.embedded.console import run_command
 from sim_bridge.embedded.grid import GridScene, cells_seen
 from sim_bridge.embedded.render import Rendered, measure, render
 from sim_bridge.embedded.scene import Scene
-from sim_bridge.embedded.simulator import Simulator, SimulatorConfig
+from sim_bridge.embedded.simulator import Simulator
 from sim_bridge.errors import InputError
 from sim_bridge.frames import ENU, CameraPose, Geodetic, intrinsics, look_at
 from sim_bridge.labels import cast_labels
@@ -144,7 +145,7 @@ def test_the_simulator_loads_a_grid_and_says_so(root: Path, grid: WorldGrid) -> 
     run_command(simulator, f"mage.load {grid.grid_id}")
     assert simulator.object_names("mage_(state|error)_.*") == [f"mage_state_{grid.grid_id}_before_rgb_ready"]
     assert simulator.object_names("mage_building_.*") == []
-    frame = simulator.capture(["0"], ["0"])["0"]
+    frame = simulator.capture([simulator.find_camera("0")], [simulator.find_camera("0")])[simulator.find_camera("0")]
     assert frame.rgb is not None
     run_command(simulator, "mage.load 0123456789abcdef")
     assert simulator.object_names("mage_error_.*") == ["mage_error_unknown_world"]

@@ -20,27 +20,16 @@ from hypothesis.extra import numpy as hnp
 
 from sim_bridge.airsim.client import airsim_fov_deg, connect
 from sim_bridge.airsim.decode import ReplyReader
-from sim_bridge.airsim.messages import (
-    DEPTH,
-    SCENE,
-    BadCast,
-    Double,
-    as_bool,
-    as_float,
-    as_image_requests,
-    as_int,
-    as_pose,
-    as_str,
-    pack_request,
-    pack_response,
-    pose_struct,
-)
+from sim_bridge.airsim.dialects import DIALECTS, MODES, Dialect, signatures
+from sim_bridge.airsim.messages import DEPTH, SCENE, pack_request, pack_response
 from sim_bridge.airsim.palette import PaletteReader, static_palette
+from sim_bridge.airsim.structs import STRUCTS, BadCast, Codec, Double, pack
 from sim_bridge.embedded.objects import PatternError, matching
 from sim_bridge.embedded.sun import solar_position, utc_from_local
 from sim_bridge.errors import SimulatorError, SimulatorGone, StaleFrame
 from sim_bridge.frames import ENU, NED, Geodetic, NedPose, Quaternion, intrinsics, look_at
 
+CODEC = Codec("airsim", arrays=False)
 POSE = NedPose(NED(1.0, 2.5, -3.0), Quaternion(1.0, 0.0, 0.0, 0.0))
 
 
@@ -88,7 +77,7 @@ def test_requests_have_the_captured_bytes() -> None:
     assert pack_request(0, "ping", ()) == bytes.fromhex("94 00 00 a4 70696e67 90")
     assert pack_request(1, "getServerVersion", ()) == bytes.fromhex(
         "94 00 01 b0 67657453657276657256657273696f6e 90")
-    packed = pack_request(3, "simSetVehiclePose", (pose_struct(POSE), True, ""))
+    packed = pack_request(3, "simSetVehiclePose", (CODEC.plain("Pose", POSE), True, ""))
     assert packed.startswith(bytes.fromhex("94 00 03 b1") + b"simSetVehiclePose" + bytes.fromhex("93 82 a8"))
     assert b"\xa5y_val" + bytes.fromhex("cb 4004000000000000") in packed
     assert packed.endswith(bytes.fromhex("c3 a0"))
@@ -110,22 +99,47 @@ def test_floats_travel_as_float32_and_images_as_bin() -> None:
 
 
 def test_types_are_refused_as_rpclib_refuses_them() -> None:
-    for check, wrong in ((as_bool, 1), (as_bool, None), (as_int, 1.0), (as_int, True), (as_int, "1"), (as_str, 1),
-                         (as_float, "1"), (as_float, False), (as_pose, []), (as_image_requests, None),
-                         (as_image_requests, [["0", 0, False, False]])):
+    for kind, wrong in (("bool", 1), ("bool", None), ("int", 1.0), ("int", True), ("int", "1"), ("str", 1),
+                        ("f32", "1"), ("f32", False), ("u32", -1), ("Pose", []), ("[ImageRequest]", None),
+                        ("[ImageRequest]", [["0", 0, False, False]])):
         with pytest.raises(BadCast, match="std::bad_cast"):
-            check(wrong)
-    assert as_str(b"bin is taken") == "bin is taken"
-    assert as_float(3) == 3.0
+            CODEC.decode(kind, wrong)
+    assert CODEC.decode("str", b"bin is taken") == "bin is taken"
+    assert CODEC.decode("f32", 3) == 3.0
 
 
 def test_structs_may_lack_keys_and_have_others() -> None:
+    def as_pose(value: Any) -> Any:
+        return CODEC.decode("Pose", value)
+
     assert as_pose({}) == NedPose(NED(0, 0, 0), Quaternion(1, 0, 0, 0))
     assert as_pose({"position": {"x_val": 1, "other": "x"}, "more": None}).position == NED(1, 0, 0)
     zero_turn = {"orientation": dict.fromkeys(("w_val", "x_val", "y_val", "z_val"), 0)}
     assert as_pose(zero_turn).orientation == Quaternion(1, 0, 0, 0)
-    with pytest.raises(ValueError, match="finite"):
-        as_pose({"position": {"x_val": math.nan}})
+
+
+def test_arrays_may_be_short_or_long() -> None:
+    codec = Codec("colosseum", arrays=True)
+    assert codec.decode("Pose", [[1]]) == NedPose(NED(1, 0, 0), Quaternion(1, 0, 0, 0))
+    assert codec.decode("Vector3r", [1, 2, 3, 4]) == NED(1, 2, 3)
+    with pytest.raises(BadCast):
+        codec.decode("Pose", {})
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+def test_every_struct_comes_back_as_it_was(dialect: Dialect) -> None:
+    codec = Codec(dialect.name, dialect.arrays)
+    for struct in STRUCTS:
+        empty = codec.decode(struct, [] if codec.as_array(struct) else {})
+        wire = msgpack.unpackb(pack(codec.plain(struct, empty), single=True))
+        assert isinstance(wire, list if codec.as_array(struct) else dict)
+        assert str(codec.decode(struct, wire)) == str(empty), struct
+
+
+def test_the_dialects_bind_what_their_sources_bind() -> None:
+    """Counts of the protocol reference, section 2.3; Cosys with four RPCs that its client calls and no source binds."""
+    counts = {name: [len(signatures(name, mode)) for mode in MODES] for name in DIALECTS}
+    assert counts == {"airsim": [93, 123, 96], "colosseum": [96, 126, 99], "cosys": [126, 155, 128]}
 
 
 # how it is read back
@@ -216,8 +230,9 @@ def server_that(answer: Callable[[socket.socket, list[Any]], None]) -> Iterator[
 
 
 def image_reply(pose: NedPose = POSE, **changes: Any) -> dict[str, Any]:
-    return {"image_data_uint8": bytes(12), "image_data_float": [], "camera_position": pose_struct(pose)["position"],
-            "camera_orientation": pose_struct(pose)["orientation"], "time_stamp": 1, "message": "",
+    struct = CODEC.plain("Pose", pose)
+    return {"image_data_uint8": bytes(12), "image_data_float": [], "camera_position": struct["position"],
+            "camera_orientation": struct["orientation"], "time_stamp": 1, "message": "",
             "pixels_as_float": False, "compress": False, "width": 2, "height": 2, "image_type": 0} | changes
 
 

@@ -19,15 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.airsim.client import Client
-from sim_bridge.airsim.messages import (
-    DEPTH,
-    FLOAT_ITEM,
-    ImageType,
-    pack_request,
-    pack_response,
-    quaternion_struct,
-    vector_struct,
-)
+from sim_bridge.airsim.messages import DEPTH, ImageType, pack_request, pack_response
+from sim_bridge.airsim.structs import FLOAT_ITEM, Codec
 from sim_bridge.frames import NED, Quaternion
 
 WIDTH, HEIGHT, ROUNDS = 1280, 720, 15
@@ -96,12 +89,12 @@ def _ready_reply() -> bytes:
     """Packed reply to request 0 with one float image of 0, 1, 2, ..."""
     image = {
         "image_data_uint8": b"", "image_data_float": np.arange(WIDTH * HEIGHT, dtype=np.float32),
-        "camera_position": vector_struct(NED(0.0, 0.0, 0.0)), "camera_name": "bench",
-        "camera_orientation": quaternion_struct(Quaternion(1.0, 0.0, 0.0, 0.0)), "time_stamp": 1, "message": "",
+        "camera_position": NED(0.0, 0.0, 0.0), "camera_name": "bench",
+        "camera_orientation": Quaternion(1.0, 0.0, 0.0, 0.0), "time_stamp": 1, "message": "",
         "pixels_as_float": True, "compress": False, "width": WIDTH, "height": HEIGHT,
         "image_type": int(ImageType.DEPTH_PLANAR),
     }
-    return pack_response(0, None, [image])
+    return pack_response(0, None, Codec("airsim", arrays=False).plain("[ImageResponse]", [image]))
 
 
 def _replay(port: Connection) -> None:
