@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from sim_bridge.airsim.calls import CALLS
@@ -26,7 +27,20 @@ _FARTHEST_M = 1e9
 NAN_ALLOWED = ("simSetObjectPose",)
 """Scripts hand back the pose of an object that does not exist."""
 
-Send = Callable[[bytes], None]
+HEAVY = frozenset({
+    "simGetImages", "simGetImage", "simRunConsoleCommand", "simLoadLevel", "simGetDetections", "simCreateVoxelGrid",
+    "simGetMeshPositionVertexBuffers", "getLidarData", "getGPULidarData", "getEchoData", "simGetWorldExtents",
+})
+"""Calls that may take long, and so wait for each other and not for or before the rest."""
+_SAID_CHARACTERS = 4000
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A call whose task takes its time: `reply(task)` packs what is sent when it is done, from any thread."""
+
+    task: Future[Any]
+    reply: Callable[[Future[Any]], bytes]
 
 
 class RpcError(Exception):
@@ -41,26 +55,23 @@ class Dispatcher:
         self._codec = Codec(context.dialect.name, context.dialect.arrays)
         self._bound = signatures(context.dialect.name, context.simulator.config.mode)
 
-    def answer(self, message: object, send: Send) -> None:
-        """Answers one message by `send`, at once or when its task is done, from any thread. Never raises.
+    def answer(self, message: object) -> bytes | Pending:
+        """The packed reply to one message, or the task that it waits for. Never raises.
 
-        Notifications and, as rpclib does, what is no request at all are not answered: send(b"") says so.
+        Notifications and, as rpclib does, what is no request at all are not answered: b"" says so.
         """
         if not isinstance(message, list) or len(message) not in (3, 4):
-            send(b"")
-            return
-        msgid = message[1] if len(message) == 4 and isinstance(message[1], int) else None
+            return b""
+        msgid = message[1] if len(message) == 4 and type(message[1]) is int else None
         name, args = message[-2] if isinstance(message[-2], str) else "", message[-1]
         try:
             signature, call = self._find(name, args)
             result = call.run(self._context, **self._arguments(signature, args))
         except Exception as error:
-            send(_packed(msgid, _said(name, args, error), None))
-            return
+            return _packed(msgid, _said(name, args, error), None)
         if isinstance(result, Future):
-            result.add_done_callback(lambda done: send(self._finish(msgid, signature, args, done)))
-        else:
-            send(self._pack(msgid, signature, args, result))
+            return Pending(result, lambda done: self._finish(msgid, signature, args, done))
+        return self._pack(msgid, signature, args, result)
 
     def _find(self, name: str, args: object) -> tuple[Signature, Call]:
         shown = name[:_NAME_CHARACTERS]
@@ -113,7 +124,12 @@ def _said(name: str, args: object, error: BaseException) -> str:
         _log.error("%s failed", name, exc_info=error)
     count = len(args) if isinstance(args, list) else 0
     return (f"rpclib: function '{name[:_NAME_CHARACTERS]}' (called with {count} arg(s)) threw an exception. The "
-            f"exception contained this information: {error if known else type(error).__name__}.")
+            f"exception contained this information: {_text(error) if known else type(error).__name__}.")
+
+
+def _text(error: BaseException) -> str:
+    """Its text, not longer than anyone reads, and such that it can be sent: file names may hold lone surrogates."""
+    return str(error)[:_SAID_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 def _is_finite(value: Any) -> bool:
