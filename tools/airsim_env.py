@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sim_bridge.errors import InputError
+from sim_bridge.errors import InputError, MageError
+from sim_bridge.spec import Layout, SceneSpec
+from sim_bridge.world.package import build_package
 
 ClientName = Literal["airsim", "cosys"]
 Say = Callable[[str], None]
@@ -29,6 +33,7 @@ PYTHONS = ((3, 11), (3, 12), (3, 10))
 """Versions for which numpy 1.26 has wheels and the clients were seen to work, the preferred one first."""
 _NUMPY, _OPENCV, _SCIPY = "numpy==1.26.4", "opencv-python-headless==4.11.0.86", "scipy==1.15.3"
 _PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "--retries", "2", "--timeout", "20", "install")
+_CHECK = Path(__file__).with_name("airsim_check.py")
 _MARK = "mage-airsim-env"
 """File of an environment that names its client."""
 _SAID = re.compile(r"Downloading |Building wheel for .* started")
@@ -77,6 +82,56 @@ def make_env(folder: Path, client: ClientName, *, scipy: bool = False, python: s
             _make_venv(folder, client, _interpreter(python), say)
         _install(executable, recipe, folder, say)
     return executable
+
+
+def check_env(executable: Path, client: ClientName, say: Say = lambda line: None) -> None:
+    """Use the client of an environment on a simulator of ours, started for it over a small world.
+
+    Raises MageError with what the client said if anything is not as it should be.
+    """
+    module = recipe_of(client).module
+    say(f"checking {module} against a `mage serve --dialect {client}` of our own")
+    with tempfile.TemporaryDirectory() as folder:
+        spec = SceneSpec(seed=1, layout=Layout(size_m=120.0))
+        build_package(Path(folder), spec)
+        with _serving(Path(folder), client) as port:
+            done = subprocess.run([executable, "-I", _CHECK, module, str(port), spec.world_id], capture_output=True,
+                                  text=True, check=False)
+    for line in filter(None, done.stdout.splitlines()):
+        say(f"  {line}")
+    if done.returncode:
+        raise MageError(f"{executable}: {module} is installed and does not work ({_last_line(done.stderr)}): remove "
+                        "the environment and make it again")
+
+
+@contextlib.contextmanager
+def _serving(world_root: Path, client: ClientName) -> Iterator[int]:
+    command = [sys.executable, "-m", "sim_bridge.airsim.server", "--world-root", str(world_root), "--port", "0",
+               "--width", "256", "--height", "144", "--samples", "1", "--dialect", client, "--stop-on-eof"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            line = (server.stdout or io.StringIO()).readline()
+            if "port=" not in line:
+                raise MageError("`mage serve` did not start: run it by hand to see why, or pass --no-check")
+            yield int(line.rpartition("port=")[2])
+        finally:
+            server.kill()
+
+
+def usage(folder: Path, client: ClientName) -> str:
+    """What to type to use an environment, as lines of text."""
+    module = recipe_of(client).module
+    kind = "ComputerVisionClient" if client == "cosys" else "VehicleClient"
+    return "\n".join([
+        "use it:",
+        f"  mage serve --world-root <folder of worlds> --dialect {client}    # in one terminal",
+        f"  source {shlex.quote(str(folder / 'bin' / 'activate'))}    # in another",
+        "  python",
+        f"  >>> import {module}",
+        f"  >>> client = {module}.{kind}()",
+        "  >>> client.confirmConnection()",
+        "  >>> client.simRunConsoleCommand('mage.load <world id>')",
+        f"  >>> client.simGetImages([{module}.ImageRequest('0', {module}.ImageType.Scene, False, False)])"])
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from sim_bridge.errors import InputError, MageError
 COMMANDS = {
     "world": "build world packages, describe them, draw galleries and tables of them",
     "serve": "start the embedded simulator: an AirSim server over a folder of world packages",
+    "airsim-env": "make an environment in which AirSim's official Python client works, and check it",
     "capture": "fly campaigns over scenes: before and after frames with their labels, into a Zarr store",
     "realism": "fit the realism pipeline to a real sensor, and move frames toward it",
     "train": "train the damage model on frames and unlabelled real pairs",
@@ -23,7 +24,7 @@ COMMANDS = {
 
 def usage() -> str:
     """The text of `mage --help`."""
-    rows = "\n".join(f"  {name:9s} {text}" for name, text in COMMANDS.items())
+    rows = "\n".join(f"  {name:10s} {text}" for name, text in COMMANDS.items())
     return f"usage: mage <command> [options]\n\n{rows}\n\n`mage <command> --help` explains each."
 
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return _fail(f"mage: {name!r} is not a command: expected one of {', '.join(COMMANDS)}", 2)
     try:
-        command: Callable[[list[str]], None] = importlib.import_module(f"tools.commands.{name}").main
+        command: Callable[[list[str]], None] = importlib.import_module(f"tools.commands.{name.replace('-', '_')}").main
         command(arguments[1:])
     except InputError as error:
         return _fail(f"mage {name}: {error}", 2)
