@@ -77,7 +77,7 @@ def _light(simulator: Simulator, words: Sequence[str]) -> None:
         raise CommandError("bad_argument", f"mage.light: {error}") from error
     if not (0 < elevation_deg <= 90 and math.isfinite(azimuth_deg) and 0 <= haze <= 1):
         raise CommandError("bad_argument", f"mage.light {words}: expected elevation in (0, 90], haze in [0, 1]")
-    simulator.update(light=Light(elevation_deg, azimuth_deg % 360, haze), clock_light=None)
+    simulator.update(light=Light(elevation_deg, azimuth_deg % 360, haze), sun_clock=None)
 
 
 def _one_of(word: str, words: Sequence[str]) -> str:

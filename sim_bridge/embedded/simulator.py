@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from sim_bridge.embedded.objects import default_id, matching, stencil_ids
 from sim_bridge.embedded.render import measure, render
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.embedded.state import Camera, Kinematics, Loaded, State, Vehicle
-from sim_bridge.embedded.sun import LOWEST_DEG, solar_position, utc_from_local
+from sim_bridge.embedded.sun import SunClock, light_at, local_start
 from sim_bridge.errors import MageError
 from sim_bridge.frames import (
     NED,
@@ -36,7 +35,6 @@ from sim_bridge.frames import (
     quaternion_from_rotation,
     rotation_from_quaternion,
 )
-from sim_bridge.spec import Light
 from sim_bridge.world.grid import is_grid, read_grid
 from sim_bridge.world.package import read_package
 
@@ -81,6 +79,9 @@ class Simulator:
         self._state = State({vehicle.name: new_vehicle(vehicle) for vehicle in config.all_vehicles()},
                             {name: Camera(camera) for name, camera in config.external_cameras.items()},
                             wind=config.wind)
+        self.start_ns = self.now_ns()
+        if config.clock_start:
+            self.update(sun_clock=SunClock(local_start(config.clock_start, False), self.start_ns))
 
     @property
     def state(self) -> State:
@@ -219,16 +220,6 @@ class Simulator:
             return -1
         return state.stencils.get(name, default_id(name))
 
-    def set_clock(self, enabled: bool, local_time: str, summer_time: bool) -> None:
-        """Move the sun to where it stands at a local time (empty: now), or back. Raises ValueError."""
-        if not enabled:
-            self.update(clock_light=None)
-            return
-        when = (utc_from_local(local_time, summer_time, self.origin) if local_time
-                else datetime.now(UTC).replace(tzinfo=None))
-        elevation_deg, azimuth_deg = solar_position(self.origin, when)
-        self.update(clock_light=Light(max(LOWEST_DEG, elevation_deg), azimuth_deg, self._state.light.haze))
-
     def capture(self, refs: Sequence[CameraRef], coloured: Collection[CameraRef]) -> dict[CameraRef, Frame]:
         """One frame for each camera, all from one state; for cameras not in `coloured` only geometry is cast.
 
@@ -242,7 +233,8 @@ class Simulator:
 
     def _frame(self, state: State, loaded: Loaded, ref: CameraRef, colour: bool) -> Frame:
         camera = self.camera_intrinsics(ref)
-        eye, light = camera_from_ned(seen_from(state, ref)), state.clock_light or state.light
+        eye = camera_from_ned(seen_from(state, ref))
+        light = light_at(state.sun_clock, state.light, self.now_ns(), loaded.origin)
         with self._rendering:
             seen = (render(loaded.scene, state.phase, eye, camera, light, state.band, self.config.samples) if colour
                     else measure(loaded.scene, state.phase, eye, camera))

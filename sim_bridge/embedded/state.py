@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sim_bridge.embedded.config import IDENTITY, CameraConfig, VehicleConfig
 from sim_bridge.embedded.scene import Landscape
+from sim_bridge.embedded.sun import SunClock
 from sim_bridge.frames import NED, Geodetic, NedPose
 from sim_bridge.spec import Light
 
@@ -104,8 +105,8 @@ class State:
     phase: Phase = "before"
     band: Band = "rgb"
     light: Light = field(default_factory=Light)
-    clock_light: Light | None = None
-    """Light of simSetTimeOfDay while it is enabled."""
+    sun_clock: SunClock | None = None
+    """Of simSetTimeOfDay while it is enabled."""
     weather: Weather = Weather()
     wind: NED = ZERO
     paused: bool = False

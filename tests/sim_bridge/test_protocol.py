@@ -25,8 +25,9 @@ from sim_bridge.airsim.messages import DEPTH, SCENE, pack_request, pack_response
 from sim_bridge.airsim.palette import PaletteReader, static_palette
 from sim_bridge.airsim.structs import STRUCTS, BadCast, Codec, Double, pack
 from sim_bridge.embedded.objects import PatternError, matching
-from sim_bridge.embedded.sun import solar_position, utc_from_local
+from sim_bridge.embedded.sun import SunClock, local_start, solar_position
 from sim_bridge.errors import SimulatorError, SimulatorGone, StaleFrame
+from sim_bridge.errors import InputError
 from sim_bridge.frames import ENU, NED, Geodetic, NedPose, Quaternion, intrinsics, look_at
 
 CODEC = Codec("airsim", arrays=False)
@@ -372,6 +373,7 @@ def test_sun_stands_where_almanacs_say(when: datetime, place: Geodetic, elevatio
 
 
 def test_local_time_uses_the_zone_of_the_longitude() -> None:
-    assert utc_from_local("2021-07-01 12:00:00", True, Geodetic(38, -122)) == datetime(2021, 7, 1, 19)
-    with pytest.raises(ValueError, match="does not match"):
-        utc_from_local("noon", False, Geodetic(0, 0))
+    clock = SunClock(local_start("2021-07-01 12:00:00", True), 0)
+    assert clock.utc(0, Geodetic(38, -122)) == datetime(2021, 7, 1, 19)
+    with pytest.raises(InputError, match="expected YYYY-MM-DD"):
+        local_start("noon", False)
