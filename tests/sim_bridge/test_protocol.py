@@ -26,8 +26,7 @@ from sim_bridge.airsim.palette import PaletteReader, static_palette
 from sim_bridge.airsim.structs import STRUCTS, BadCast, Codec, Double, pack
 from sim_bridge.embedded.objects import PatternError, matching
 from sim_bridge.embedded.sun import SunClock, local_start, solar_position
-from sim_bridge.errors import SimulatorError, SimulatorGone, StaleFrame
-from sim_bridge.errors import InputError
+from sim_bridge.errors import InputError, SimulatorError, SimulatorGone, StaleFrame
 from sim_bridge.frames import ENU, NED, Geodetic, NedPose, Quaternion, intrinsics, look_at
 
 CODEC = Codec("airsim", arrays=False)
