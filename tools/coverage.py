@@ -26,8 +26,8 @@ _INTRO = """# Coverage of AirSim's calls
 
 Written by `python -m tools.coverage --out docs/airsim-coverage.md`; do not edit. Every call that AirSim 1.8.1,
 Colosseum and Cosys-AirSim bind, in the groups of `sim_bridge/airsim/rpcs.txt`, which has the signatures; `mage serve
---dialect` chooses the dialect. The calls of Cosys include four (`simSet...Pose` of sensors) that its Python client makes
-though no server of it binds them. What the simulator does around these calls is in [airsim.md](airsim.md)."""
+--dialect` chooses the dialect. The calls of Cosys include four (`simSet...Pose` of sensors) that its Python client
+makes though no server of it binds them. What the simulator does around these calls is in [airsim.md](airsim.md)."""
 _CELLS = """A dialect's cell says what differs there from the first dialect that has the call: arguments by the server's
 own names, and structs that carry other fields."""
 _WORD = re.compile(r"\w+")
