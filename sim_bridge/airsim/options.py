@@ -11,12 +11,11 @@ from typing import Any
 
 from sim_bridge.airsim.dialects import AIRSIM, DIALECTS, MODES, Dialect, dialect_named
 from sim_bridge.airsim.messages import MAX_MESSAGE_BYTES
-from sim_bridge.airsim.settings import TimeOfDay, found_settings, own_settings
+from sim_bridge.airsim.settings import DEFAULT_PORT, TimeOfDay, found_settings, own_settings
 from sim_bridge.embedded.config import SimulatorConfig
 from sim_bridge.embedded.state import Phase
 from sim_bridge.errors import InputError
 
-DEFAULT_PORT = 41451
 CONNECTIONS = 256
 MAX_SIDE_PX = 8192
 _CONFIG_OPTIONS = ("width", "height", "samples", "mode", "clock_speed", "steppable", "recording_root", "seed")
@@ -40,6 +39,8 @@ class ServerConfig:
     """World to load at the start; empty: none."""
     phase: Phase = "before"
     time_of_day: TimeOfDay = field(default_factory=TimeOfDay)
+    records: bool = False
+    """Recording begins at the start."""
     stop_on_eof: bool = False
 
 
@@ -50,7 +51,7 @@ def read_options(argv: Sequence[str] | None) -> ServerConfig:
     """
     args = _parser().parse_args(argv)
     dialect = dialect_named(args.dialect)
-    settings = found_settings(args.settings, SimulatorConfig(args.world_root))
+    settings = found_settings(args.settings, SimulatorConfig(args.world_root), args.mode)
     for line in settings.warnings:
         sys.stderr.write(f"mage serve: {line}\n")
     given = {name: value for name in _CONFIG_OPTIONS if (value := getattr(args, name)) is not None}
@@ -59,7 +60,7 @@ def read_options(argv: Sequence[str] | None) -> ServerConfig:
     return ServerConfig(
         simulator, args.host or settings.host, settings.port if args.port is None else args.port,
         args.max_message_mib << 20, settings.text or own_settings(simulator), dialect, args.connections, args.load,
-        args.phase, settings.time_of_day, args.stop_on_eof)
+        args.phase, settings.time_of_day, settings.records, args.stop_on_eof)
 
 
 def _sized(config: SimulatorConfig, given: Mapping[str, Any]) -> SimulatorConfig:

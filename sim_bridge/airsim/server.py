@@ -50,6 +50,8 @@ def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int
             ThreadPoolExecutor(_QUICK_WORKERS, "call") as quick, ThreadPoolExecutor(_HEAVY_WORKERS, "frame") as heavy:
         context = Context(simulator, config.dialect, config.settings)
         _start_clock(context, config.time_of_day)
+        if config.records:
+            CALLS["startRecording"].run(context)
         service = Service(Dispatcher(context), lambda message: heavy if _is_heavy(message) else quick,
                           Budget(max(_BUDGET_BYTES, 4 * config.max_message_bytes)), config.max_message_bytes)
         ready(config.host, listener.getsockname()[1])
