@@ -44,13 +44,12 @@ def _fields(text: str) -> Fields:
 _KINEMATICS = "position:Vector3r orientation:Quaternionr linear_velocity:Vector3r angular_velocity:Vector3r " \
               "linear_acceleration:Vector3r angular_acceleration:Vector3r"
 _ANCHORS = "{0}X:[f32] {0}Y:[f32] {0}Z:[f32]"
-_BEACONS = "time_stamp:u64 pose:Pose allBeaconsId:[int] " + _ANCHORS.format("allBeacons")
+_BEACONS = "time_stamp:u64 pose:Pose allBeaconsId:[f32] " + _ANCHORS.format("allBeacons")
 
 
 def _ranges(a: str, b: str) -> str:
-    return (f"time_stamp:[u64] {a}_anchorId:[int] {_ANCHORS.format(a + '_anchor')} {a}_anchor_valid_range:[bool] "
-            f"{a}_anchor_distance:[f32] {a}_anchor_rssi:[f32] {b}_tagId:[int] {_ANCHORS.format(b + '_tag')} "
-            f"{b}_ranges:[[int]]")
+    return (f"{a}_time_stamp:[u64] {a}_anchorId:[str] {_ANCHORS.format(a + '_anchorPos')} {a}_valid_range:[bool] "
+            f"{a}_distance:[f32] {a}_rssi:[f32] {b}_tagId:[str] {_ANCHORS.format(b + '_tagPos')} {b}_ranges:[[int]]")
 
 
 STRUCTS: Mapping[str, Fields] = {name: _fields(text) for name, text in {
