@@ -79,6 +79,12 @@ def look(atlas: Atlas, band: Band, footprint_m: float) -> Look:
     )
 
 
+def plain(look: Look) -> Look:
+    """A look in which every surface is matt and of albedo 0.5."""
+    grey, none = np.full_like(look.albedo, 0.5), np.zeros_like(look.contrast)
+    return look._replace(albedo=grey, contrast=none, ruffle=none, glint=none, stain=grey, stained=none)
+
+
 def _level(footprint_m: float, period_m: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Mip level of a pattern for samples so far apart. A sensor's pixels blur over about their own size: a level finer
     than that would alias."""

@@ -333,6 +333,16 @@ def add_hit(surface: Surface, look: Look, texels: I8, light: Illumination, eye: 
 
 
 @kernel
+def normals(surface: Surface, tile: int, rays: Rays, start: int, normal: F32) -> None:
+    """Fills normal (M, 3) of rays `start` to start + M that hit a tile: smooth over crowns and terrain."""
+    for i in range(normal.shape[0]):
+        r = start + i
+        if rays.face[r] >= 0 and rays.tile[r] == tile:
+            normal[i, 0], normal[i, 1], normal[i, 2] = facing(surface, rays.face[r], rays.u[r], rays.v[r],
+                                                              rays.normal[r, 0], rays.normal[r, 1], rays.normal[r, 2])
+
+
+@kernel
 def develop(total: F32, curve: U8, steps: float, pixels: U8) -> None:
     """Applies a tone curve, `steps` entries for a radiance of 1, to linear radiance (N, 3); fills pixels (N, 3)."""
     for i in range(total.shape[0]):
