@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sim_bridge.embedded.config import TILE_BYTES
 from sim_bridge.embedded.objects import SceneObjects, moved
 from sim_bridge.embedded.scene import Landscape, Phase, Scene, Tile
-from sim_bridge.world.grid import Cell, WorldGrid
+from sim_bridge.world.grid import IDS_A_CELL, Cell, WorldGrid
 from sim_bridge.world.model import BuildingDamage
 from sim_bridge.world.package import Package, read_package
 
@@ -26,6 +26,8 @@ _FARTHEST_M = 5000.0
 class GridScene(Landscape):
     """Packages side by side, each loaded when a ray may meet it. Those least recently seen go when all together hold
     more than `memory_bytes`; what one picture needs is held however much it is."""
+
+    whole = False
 
     def __init__(self, root: Path, grid: WorldGrid, memory_bytes: int = MEMORY_BYTES,
                  read: Callable[[Path], Package] = read_package) -> None:
@@ -65,6 +67,22 @@ class GridScene(Landscape):
     def held_bytes(self) -> int:
         """About what the loaded packages take."""
         return sum(scene.held_bytes() for scene in self._held.values())
+
+    def holder(self, phase: Phase, instance: int) -> Tile | None:
+        """The cell of a building, loaded if need be."""
+        place = instance // IDS_A_CELL
+        if not instance or place >= len(self.grid.cells):
+            return None
+        cell = self.grid.cells[place]
+        with self._loading:
+            return Tile(self._scene(cell.world_id).drawn(phase), cell.east_m, cell.north_m, self.grid.first_id(place))
+
+    def bounds(self, phase: Phase) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """See `Landscape.bounds`; heights are those that everything of the cells lies between."""
+        low = [(cell.east_m - cell.size_m / 2, cell.north_m - cell.size_m / 2, cell.low_m) for cell in self.grid.cells]
+        high = [(cell.east_m + cell.size_m / 2, cell.north_m + cell.size_m / 2, cell.high_m)
+                for cell in self.grid.cells]
+        return np.min(np.array(low), axis=0), np.max(np.array(high), axis=0)
 
     def _loaded(self) -> list[tuple[int, Cell, Scene]]:
         held = dict(self._held)

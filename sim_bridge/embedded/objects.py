@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +36,18 @@ GROUPS: Mapping[str, int] = {
 }
 """Objects that are not buildings, and the class whose pixels they own."""
 
+GROUND, LIGHT = "Ground", "PointLight"
+"""Names that AirSim's scripts ask for: all terrain under one name, and a light, which is an object and no more."""
+TERRAIN = tuple(name for name in GROUPS if name.startswith("mage_terrain_"))
+
 _BUILDING = "mage_building_"
+_DIGITS = 10
+_CLASS_NAME = {number: name for name, number in CLASS_ID.items()}
 _CLASS_OF_MATERIAL = np.array([material.semantic for material in TABLE], np.uint8)
 _IDENTITY = NedPose(NED(0.0, 0.0, 0.0), Quaternion(1.0, 0.0, 0.0, 0.0))
+
+
+_LAMP = NedPose(NED(0.0, 0.0, -10.0), Quaternion(1.0, 0.0, 0.0, 0.0))
 
 
 class PatternError(ValueError):
@@ -50,6 +59,8 @@ class SceneObjects:
     """Pose of every object by name: buildings at the centre of their footprint, groups at the origin."""
 
     poses: Mapping[str, NedPose]
+    spawned: Mapping[str, int] = field(default_factory=dict)
+    """Instance of every object that was spawned."""
 
     @staticmethod
     def of(world: World) -> SceneObjects:
@@ -59,7 +70,7 @@ class SceneObjects:
     @staticmethod
     def groups() -> SceneObjects:
         """What every world has."""
-        return SceneObjects(dict.fromkeys(GROUPS, _IDENTITY))
+        return SceneObjects(dict.fromkeys((*GROUPS, GROUND), _IDENTITY) | {LIGHT: _LAMP})
 
 
 def moved(objects: SceneObjects, east_m: float, north_m: float, first_id: int) -> SceneObjects:
@@ -73,9 +84,32 @@ def moved(objects: SceneObjects, east_m: float, north_m: float, first_id: int) -
     return SceneObjects(poses)
 
 
+def building_id(name: str) -> int | None:
+    """The instance of a building's name; None for other names."""
+    number = name.removeprefix(_BUILDING)
+    return int(number) if number != name and number.isdecimal() and len(number) <= _DIGITS else None
+
+
+def class_of(material: npt.NDArray[np.uint16]) -> U8:
+    """Semantic class of each material."""
+    classes: U8 = _CLASS_OF_MATERIAL[material]
+    return classes
+
+
+def tags(name: str, vehicles: Iterable[str] = ()) -> tuple[str, ...]:
+    """What an object is tagged as: its class, or that it is a vehicle, a light or spawned."""
+    if name in (GROUND, *TERRAIN):
+        return ("terrain",) if name == GROUND else ("terrain", _CLASS_NAME[GROUPS[name]])
+    if name in GROUPS:
+        return (_CLASS_NAME[GROUPS[name]],)
+    if building_id(name) is not None:
+        return ("building",)
+    return ("vehicle",) if name in vehicles else ("light",) if name == LIGHT else ("spawned",)
+
+
 def default_id(name: str) -> int:
-    """Segmentation id that an object has until another one is set."""
-    return GROUPS.get(name, CLASS_ID["building"])
+    """Segmentation id that an object of the world has until another one is set; what was spawned has none, 0."""
+    return GROUPS.get(name, CLASS_ID["building"] if building_id(name) is not None else 0)
 
 
 def matching(names: Iterable[str], pattern: str, ignore_case: bool = False) -> list[str]:
@@ -92,22 +126,23 @@ def matching(names: Iterable[str], pattern: str, ignore_case: bool = False) -> l
 
 
 def stencil_ids(material: npt.NDArray[np.uint16], instance: npt.NDArray[np.uint32],
-                overrides: Mapping[str, int]) -> U8:
-    """(H, W) uint8 segmentation ids of a rendered frame; an override of -1 removes the object (id 0).
+                overrides: Mapping[str, int], spawned: Mapping[str, int] | None = None) -> U8:
+    """(H, W) uint8 segmentation ids of a rendered frame; an override of -1 is id 0.
 
-    material, instance: (H, W) of `render.Rendered`; 0 where nothing was hit. overrides: ids by object name.
+    material, instance: (H, W) of `render.Rendered`; 0 where nothing was hit. overrides: ids by object name. spawned:
+    instances of the objects that have no number in their name.
     """
     by_class = np.arange(len(CLASS_ID), dtype=np.uint8)
     for name in GROUPS.keys() & overrides.keys():
         by_class[GROUPS[name]] = max(0, overrides[name])
     ids = by_class[_CLASS_OF_MATERIAL[material]]
-    chosen = {int(name.removeprefix(_BUILDING)): max(0, stencil)
-              for name, stencil in overrides.items() if name.startswith(_BUILDING)}
+    numbers = ((spawned or {}).get(name, building_id(name)) for name in overrides)
+    chosen = sorted((number, max(0, stencil)) for number, stencil in zip(numbers, overrides.values(), strict=True)
+                    if number is not None)
     if chosen:
-        by_instance = np.full(max(int(instance.max()), *chosen) + 1, -1, np.int16)
-        by_instance[list(chosen)] = list(chosen.values())
-        found = by_instance[instance]
-        ids = np.where(found >= 0, found, ids).astype(np.uint8)
+        known, stencils = np.array(chosen, np.int64).T
+        place = np.minimum(np.searchsorted(known, instance), len(known) - 1)
+        ids = np.where(known[place] == instance, stencils[place], ids).astype(np.uint8)
     return ids
 
 

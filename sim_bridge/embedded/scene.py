@@ -20,16 +20,19 @@ from sim_bridge.embedded.objects import SceneObjects
 from sim_bridge.embedded.rays import Rays, Surface
 from sim_bridge.frames import CameraPose, Intrinsics
 from sim_bridge.world.materials import GROUND, TABLE
-from sim_bridge.world.model import BuildingDamage, Grid, Mesh, World
+from sim_bridge.world.model import BuildingDamage, Grid, Mesh
 from sim_bridge.world.package import Package
 
 Phase = Literal["before", "after"]
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
+_SHELTER_M = 1.0
 _EMBREE_BYTES = 160
 """A triangle, in Embree's structure over robust ones."""
-_SOFT = np.array([m.texture == "leaf" or i == GROUND for i, m in enumerate(TABLE)])
+SOFT = np.array([m.texture == "leaf" or i == GROUND for i, m in enumerate(TABLE)])
+"""Materials of crowns and terrain, whose facets are not meant to be seen."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,22 @@ class Tile:
 class Landscape(ABC):
     """What rays are cast into: tiles side by side, or one alone."""
 
+    whole = True
+    """One tile holds everything, so that groups of objects may be moved as one."""
+
     @abstractmethod
     def tiles(self, phase: Phase, origins: npt.NDArray[np.floating], directions: npt.NDArray[np.floating],
               margin_m: float = 0.0) -> tuple[Tile, ...]:
         """Tiles that rays from origins (N, 3) or (1, 3) in directions (N, 3) may meet, and those up to margin_m beside
         them."""
+
+    @abstractmethod
+    def holder(self, phase: Phase, instance: int) -> Tile | None:
+        """The tile in which a building's faces are, or those of no building (0); None if no one tile holds them."""
+
+    @abstractmethod
+    def bounds(self, phase: Phase) -> tuple[F64, F64]:
+        """Lowest and highest corner (3,) of everything, ENU metres."""
 
     @abstractmethod
     def land_use(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -120,6 +134,15 @@ class Scene(Landscape):
               margin_m: float = 0.0) -> tuple[Tile, ...]:
         """The whole world."""
         return (Tile(self.drawn(phase)),)
+
+    def holder(self, phase: Phase, instance: int) -> Tile | None:
+        """The whole world."""
+        return Tile(self.drawn(phase))
+
+    def bounds(self, phase: Phase) -> tuple[F64, F64]:
+        """See `Landscape.bounds`."""
+        vertices = self.drawn(phase).bvh.arrays[0][:-1].astype(np.float64)
+        return vertices.min(axis=0), vertices.max(axis=0)
 
     def land_use(self, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """See `Landscape.land_use`."""
@@ -188,21 +211,44 @@ def _draw(package: Package, phase: Phase) -> Drawn:
     world, aftermath = package.world, package.aftermath
     mesh = Mesh.concatenate([world.static, world.before if phase == "before" else aftermath.after])
     ground = world.ground if phase == "before" else aftermath.ground
-    bvh = Bvh(padded(mesh.vertices), mesh.faces)
     streaks = NO_FIELD if phase == "before" else silt_streaks(aftermath.fields)
     smoke = NO_FIELD if phase == "before" else aftermath.fields.get("smoke", NO_FIELD)
-    soft = _SOFT[mesh.material]
-    shelter = _shelter(bvh, world)
+    soft = SOFT[mesh.material]
+    bvh = Bvh(padded(mesh.vertices), mesh.faces)
+    shelter = _shelter(bvh, max(2, int(np.ceil(world.size_m / _SHELTER_M))), -world.size_m / 2, _SHELTER_M)
     surface = Surface(
-        np.ascontiguousarray(mesh.faces, np.int32), np.ascontiguousarray(mesh.material, np.uint16),
-        np.ascontiguousarray(mesh.instance, np.uint32), np.ascontiguousarray(mesh.tint, np.uint8),
-        _smooth_normals(mesh, soft),
+        *_faces(mesh), _smooth_normals(mesh, soft),
         np.ascontiguousarray(ground.values, np.uint8), _frame(ground),
         np.ascontiguousarray(shelter.values, np.float32), _frame(shelter),
         crown_heights(mesh, shelter), np.ascontiguousarray(smoke.values, np.float32), _frame(smoke),
         streaks.values, _frame(streaks),
     )
     return Drawn(bvh, surface, soft, float(np.mean(world.terrain.values)))
+
+
+def assembled(mesh: Mesh, soft: npt.NDArray[np.bool_], around: Surface, ground_m: float) -> Drawn:
+    """A mesh that stands in the surroundings (ground, shelter, crowns, smoke) of another surface."""
+    faces, material, instance, tint = _faces(mesh)
+    surface = around._replace(faces=faces, material=material, instance=instance, tint=tint,
+                              normals=_smooth_normals(mesh, soft))
+    return Drawn(Bvh(padded(mesh.vertices), mesh.faces), surface, soft, ground_m)
+
+
+def without(drawn: Drawn, keep: npt.NDArray[np.bool_]) -> Drawn:
+    """The same as if only the faces `keep` (F,) had been drawn."""
+    vertices, faces = drawn.bvh.arrays
+    bvh, surface = Bvh(vertices, faces[keep]), drawn.surface
+    frame = surface.shelter_west_south_cell
+    shelter = _shelter(bvh, len(surface.shelter), float(frame[0]), float(frame[2]))
+    mesh = Mesh(vertices[:-1], faces[keep], surface.material[keep], surface.instance[keep], surface.tint[keep])
+    own = dict(zip(("faces", "material", "instance", "tint"), _faces(mesh), strict=True))
+    return Drawn(bvh, surface._replace(**own, shelter=shelter.values, crowns=crown_heights(mesh, shelter)),
+                 drawn.soft[keep], drawn.ground_m)
+
+
+def _faces(mesh: Mesh) -> tuple[npt.NDArray[np.int32], U16, U32, npt.NDArray[np.uint8]]:
+    return (np.ascontiguousarray(mesh.faces, np.int32), np.ascontiguousarray(mesh.material, np.uint16),
+            np.ascontiguousarray(mesh.instance, np.uint32), np.ascontiguousarray(mesh.tint, np.uint8))
 
 
 def _frame(grid: Grid) -> F32:
@@ -227,11 +273,10 @@ def _smooth_normals(mesh: Mesh, soft: npt.NDArray[np.bool_]) -> F32:
     return normals
 
 
-def _shelter(bvh: Bvh, world: World, cell_m: float = 1.0) -> Grid:
-    """Height (m) of the scene seen from above, averaged over some metres: what hides the sky from a point below it."""
-    n = max(2, int(np.ceil(world.size_m / cell_m)))
-    west = -world.size_m / 2
-    line = (west + (np.arange(n) + 0.5) * cell_m).astype(np.float32)
+def _shelter(bvh: Bvh, n: int, west_m: float, cell_m: float) -> Grid:
+    """(n, n) height (m) of the scene seen from above, averaged over some metres: what hides the sky from a point below
+    it."""
+    line = (west_m + (np.arange(n) + 0.5) * cell_m).astype(np.float32)
     height = np.zeros((n, n), np.float32)
     kernels.heights(bvh.address, ARGUMENTS, packet(NEAREST), line, 5000.0, height)
-    return Grid(cv2.GaussianBlur(height, (0, 0), 2.5 / cell_m), west, west, cell_m)
+    return Grid(cv2.GaussianBlur(height, (0, 0), 2.5 / cell_m), west_m, west_m, cell_m)

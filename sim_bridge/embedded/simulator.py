@@ -12,19 +12,20 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from sim_bridge.embedded import scene_objects
 from sim_bridge.embedded.config import IDENTITY, MOUNTS, CameraConfig, SimulatorConfig, VehicleConfig
 from sim_bridge.embedded.grid import GridScene
-from sim_bridge.embedded.objects import default_id, matching, stencil_ids
+from sim_bridge.embedded.objects import matching, stencil_ids
 from sim_bridge.embedded.render import measure, render
 from sim_bridge.embedded.scene import Scene
+from sim_bridge.embedded.scene_objects import NoWorld as NoWorld
 from sim_bridge.embedded.state import Camera, Kinematics, Loaded, State, Vehicle
 from sim_bridge.embedded.sun import SunClock, light_at, local_start
-from sim_bridge.errors import MageError
 from sim_bridge.frames import (
     NED,
     Geodetic,
@@ -38,35 +39,7 @@ from sim_bridge.frames import (
 from sim_bridge.world.grid import is_grid, read_grid
 from sim_bridge.world.package import read_package
 
-_ALIASES = {"": "front_center", "fpv": "front_center"} | {str(i): name for i, name in enumerate(MOUNTS)}
-
-
-@dataclass(frozen=True)
-class CameraRef:
-    """One camera of the simulator, by the names it has there."""
-
-    vehicle: str
-    """Empty for an external camera."""
-    camera: str
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What one camera saw. Arrays (H, W); depth in planar metres, inf = sky."""
-
-    camera: Intrinsics
-    pose: NedPose
-    """As replies give it: in the vehicle's local NED, or in global NED for an external camera."""
-    time_ns: int
-    rgb: npt.NDArray[np.uint8] | None
-    depth: npt.NDArray[np.float32]
-    ids: npt.NDArray[np.uint8]
-
-
-class NoWorld(MageError):
-    """An image was asked for before a world was loaded."""
-
-    kind = "no-world"
+Answer = TypeVar("Answer")
 
 
 class Simulator:
@@ -117,6 +90,7 @@ class Simulator:
         present = self._state.loaded
         if present is None or present.world_id != world_id:
             present = self._read(world_id)
+        present = scene_objects.unchanged(present)
         self.update(loaded=present, phase="before", stencils={}, errors={})
 
     def _read(self, world_id: str) -> Loaded:
@@ -153,45 +127,25 @@ class Simulator:
         raise NotImplementedError
 
     def find_camera(self, name: str, vehicle: str = "", external: bool = False) -> CameraRef:
-        """The camera of a name, an id "0" to "4" or an alias. Raises KeyError."""
-        state = self._state
-        if external:
-            return CameraRef("", _known(state.external, name))
-        owner = state.vehicle(vehicle)
-        return CameraRef(owner.config.name, _known(owner.cameras, name if name in owner.cameras
-                                                   else _ALIASES.get(name, name)))
+        """See `cameras.find_camera`."""
+        return cameras.find_camera(self._state, name, vehicle, external)
 
-    def set_camera(self, ref: CameraRef, **changes: Any) -> None:
-        """Replace fields of a camera."""
-        def changed(state: State) -> State:
-            if not ref.vehicle:
-                camera = replace(state.external[ref.camera], **changes)
-                return replace(state, external={**state.external, ref.camera: camera})
-            cameras = state.vehicles[ref.vehicle].cameras
-            camera = replace(cameras[ref.camera], **changes)
-            return state.with_vehicle(ref.vehicle, cameras={**cameras, ref.camera: camera})
-        self.change(changed)
+    def change_camera(self, ref: CameraRef, step: Callable[[Camera], Camera]) -> None:
+        """Replace a camera by what `step` makes of it."""
+        self.change(lambda state: cameras.with_camera(state, ref, step(cameras.camera_of(state, ref))))
 
     def camera_pose(self, ref: CameraRef) -> NedPose:
-        """Pose of a camera, in local NED of its vehicle."""
-        return reported_pose(self._state, ref)
+        """Pose of a camera as replies give it, see `cameras.reported_pose`."""
+        return cameras.reported_pose(self._state, ref)
 
-    def camera_fov_deg(self, ref: CameraRef) -> float:
-        """Field of view across the wider side."""
-        return camera_of(self._state, ref).fov_deg or self.config.fov_deg
-
-    def camera_intrinsics(self, ref: CameraRef) -> Intrinsics:
-        """Shape of a camera's images."""
-        width, height = self.config.width, self.config.height
-        # AirSim's angle spans the wider side, upright images included (PIPCamera.cpp)
-        focal_px = intrinsics(max(width, height), 1, self.camera_fov_deg(ref)).focal_px
-        return Intrinsics(width, height, focal_px)
+    def view(self, ref: CameraRef, image_type: int = 0) -> View:
+        """Shape of one image type of a camera; 0 is the scene's colours."""
+        return cameras.view_of(self.config, cameras.camera_of(self._state, ref), image_type)
 
     def object_names(self, pattern: str) -> list[str]:
         """Names of objects and of the state's marker that the pattern matches. Raises PatternError."""
         state = self._state
-        names = list(state.loaded.poses) if state.loaded else []
-        return matching([*names, *state.vehicles, *_markers(state)], pattern)
+        return matching([*scene_objects.object_names(state), *_markers(state)], pattern)
 
     def object_pose(self, name: str) -> NedPose | None:
         """Global pose of an object or a vehicle."""
@@ -200,46 +154,31 @@ class Simulator:
             return global_pose(state.vehicles[name])
         return state.loaded.poses.get(name) if state.loaded else None
 
-    def set_stencil(self, name: str, stencil: int, is_pattern: bool) -> bool:
-        """Give objects a segmentation id; False if none has that name. Raises PatternError, ValueError."""
-        if not -1 <= stencil <= 255:
-            raise ValueError(f"segmentation id {stencil} is not in -1..255")
-        found: list[str] = []
+    def change_objects(self, step: Callable[[State], tuple[State, Answer]]) -> Answer:
+        """What a step of `scene_objects` answers, after the state was replaced by what it makes of it."""
+        answers: list[Answer] = []
 
         def changed(state: State) -> State:
-            names = list(state.loaded.poses) if state.loaded else []
-            found.extend(matching(names, name, ignore_case=True) if is_pattern else [n for n in names if n == name])
-            return replace(state, stencils={**state.stencils, **dict.fromkeys(found, stencil)})
+            after, answer = step(state)
+            answers.append(answer)
+            return after
         self.change(changed)
-        return bool(found)
+        return answers[0]
+
+    def set_stencil(self, name: str, stencil: int, is_pattern: bool) -> bool:
+        """See `scene_objects.set_stencil`."""
+        return self.change_objects(lambda state: scene_objects.set_stencil(state, name, stencil, is_pattern))
 
     def stencil(self, name: str) -> int:
-        """Segmentation id of an object; -1 if there is none of that name."""
-        state = self._state
-        if state.loaded is None or name not in state.loaded.poses:
-            return -1
-        return state.stencils.get(name, default_id(name))
+        """See `scene_objects.stencil_of`."""
+        return scene_objects.stencil_of(self._state, name)
 
-    def capture(self, refs: Sequence[CameraRef], coloured: Collection[CameraRef]) -> dict[CameraRef, Frame]:
-        """One frame for each camera, all from one state; for cameras not in `coloured` only geometry is cast.
-
-        Raises NoWorld.
-        """
-        state = self._state
-        loaded = state.loaded
-        if loaded is None:
-            raise NoWorld("no world is loaded: run the console command mage.load <world_id>")
-        return {ref: self._frame(state, loaded, ref, ref in coloured) for ref in dict.fromkeys(refs)}
-
-    def _frame(self, state: State, loaded: Loaded, ref: CameraRef, colour: bool) -> Frame:
-        camera = self.camera_intrinsics(ref)
-        eye = camera_from_ned(seen_from(state, ref))
-        light = light_at(state.sun_clock, state.light, self.now_ns(), loaded.origin)
-        with self._rendering:
-            seen = (render(loaded.scene, state.phase, eye, camera, light, state.band, self.config.samples) if colour
-                    else measure(loaded.scene, state.phase, eye, camera))
-        ids = stencil_ids(seen.material, seen.instance, state.stencils)
-        return Frame(camera, reported_pose(state, ref), self.now_ns(), seen.rgb if colour else None, seen.depth, ids)
+    def capture(self, wanted: Sequence[Wanted]) -> list[Frame]:
+        """A frame for each image that is wanted, all from one state and moment. Raises NoWorld."""
+        taken = capture.frames(self.config, self._state, wanted, self.now_ns(), self._rendering)
+        if moving := [want.ref for want in wanted if "motion" in want.parts]:
+            self.change(lambda state: capture.remembered(state, moving))
+        return taken
 
 
 def new_vehicle(config: VehicleConfig) -> Vehicle:
@@ -247,49 +186,13 @@ def new_vehicle(config: VehicleConfig) -> Vehicle:
     position = config.start.position
     down = 0.0 if math.isnan(position.down) else position.down
     start = NedPose(NED(position.north, position.east, down), IDENTITY.orientation)
-    cameras = {name: Camera(camera) for name, camera in {**MOUNTS, **config.cameras}.items()}
-    return Vehicle(config, start, Kinematics(NedPose(NED(0.0, 0.0, 0.0), config.start.orientation)), cameras)
+    return Vehicle(config, start, Kinematics(NedPose(NED(0.0, 0.0, 0.0), config.start.orientation)),
+                   cameras.mounted(config.kind, config.cameras))
 
 
 def global_pose(vehicle: Vehicle) -> NedPose:
     """Pose of a vehicle in global NED."""
-    return _moved(vehicle.kinematics.pose, vehicle.start.position)
-
-
-def camera_of(state: State, ref: CameraRef) -> Camera:
-    return state.vehicles[ref.vehicle].cameras[ref.camera] if ref.vehicle else state.external[ref.camera]
-
-
-def seen_from(state: State, ref: CameraRef) -> NedPose:
-    """Pose of a camera in global NED."""
-    pose = reported_pose(state, ref)
-    return _moved(pose, state.vehicles[ref.vehicle].start.position) if ref.vehicle else pose
-
-
-def reported_pose(state: State, ref: CameraRef) -> NedPose:
-    """Pose of a camera as replies give it: in local NED of its vehicle, external ones in global NED."""
-    camera = camera_of(state, ref)
-    body = state.vehicles[ref.vehicle].kinematics.pose if ref.vehicle else IDENTITY
-    return compose(compose(body, camera.config.mount), camera.relative)
-
-
-def compose(outer: NedPose, inner: NedPose) -> NedPose:
-    """The pose `inner`, given in the frame of `outer`, in the frame in which `outer` is given."""
-    turn = rotation_from_quaternion(outer.orientation)
-    position = outer.position.array() + turn @ inner.position.array()
-    turned = turn @ rotation_from_quaternion(inner.orientation)
-    return NedPose(NED(*(float(v) for v in position)), quaternion_from_rotation(turned))
-
-
-def _moved(pose: NedPose, by: NED) -> NedPose:
-    at = pose.position
-    return NedPose(NED(at.north + by.north, at.east + by.east, at.down + by.down), pose.orientation)
-
-
-def _known(cameras: Mapping[str, CameraConfig] | Mapping[str, Camera], name: str) -> str:
-    if name not in cameras:
-        raise KeyError(name)
-    return name
+    return cameras.moved(vehicle.kinematics.pose, vehicle.start.position)
 
 
 def _markers(state: State) -> list[str]:

@@ -24,6 +24,8 @@ class Loaded:
     world_id: str
     origin: Geodetic
     scene: Landscape
+    labelled: Landscape | None = None
+    """What segmentation sees, where that is not the whole scene; see `scene_objects.labelled`."""
 
     @property
     def poses(self) -> Mapping[str, NedPose]:
