@@ -41,6 +41,8 @@ class SimulatorSettings:
     samples: int = 4
     start_timeout_s: float = 60.0
     call_timeout_s: float = 120.0
+    options: tuple[str, ...] = ()
+    """Further options of the server."""
 
 
 @dataclass(frozen=True)
