@@ -1,0 +1,103 @@
+"""What falls through a picture: drops, flakes and leaves in the air before the camera."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sim_bridge.frames import CameraPose, Intrinsics
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+U8 = npt.NDArray[np.uint8]
+
+BOX_M = 24.0
+"""Side of the cube of air around the camera that is filled; it repeats beyond."""
+_NEAREST_M = 0.6
+_FRACTION_BITS = 4
+
+
+@dataclass(frozen=True)
+class Falling:
+    """One kind of particle."""
+
+    kind: str
+    amount: float
+    """0 to 1: share of `most` that is in the box."""
+    velocity: tuple[float, float, float]
+    """m/s in ENU."""
+    most: int
+    radius_m: float
+    exposure_s: float
+    """How long one is smeared along its way."""
+    colours: tuple[tuple[float, float, float], ...]
+
+
+def draw(linear: F32, depth: F32, camera: Intrinsics, pose: CameraPose, falling: Falling, time_ns: int,
+         seed: int) -> None:
+    """Draws particles over a picture (H, W, 3) in linear light, before what is farther away than they are.
+
+    Their places are fixed by kind and seed in a cube that falls with them: pictures of one moment agree, and the next
+    picture shows the same particles farther down.
+    """
+    begin = _around(pose, falling, time_ns, seed)
+    end = begin - np.array(falling.velocity) * falling.exposure_s
+    local = np.stack([begin @ pose.rotation, end @ pose.rotation], axis=1)      # (N, 2, 3) right, down, forward
+    near = local[..., 2].min(axis=1) > _NEAREST_M
+    local = local[near]
+    pixels = local[..., :2] / local[..., 2:] * camera.focal_px + (camera.width / 2, camera.height / 2)
+    shown = _before(depth, pixels[:, 0], local[:, 0, 2])
+    colour = np.flatnonzero(near)[shown] % len(falling.colours)
+    size_px = 2 * falling.radius_m * camera.focal_px / local[shown, 0, 2]
+    for index, tone in enumerate(falling.colours):
+        mine = colour == index
+        _blend(linear, _mask(linear.shape[:2], pixels[shown][mine], size_px[mine]), tone)
+
+
+def _around(pose: CameraPose, falling: Falling, time_ns: int, seed: int) -> F64:
+    """(N, 3) places relative to the camera, in the world's axes."""
+    count = round(falling.most * falling.amount)
+    places = np.random.default_rng([seed & 0xFFFFFFFF, zlib.crc32(falling.kind.encode())]).random((count, 3)) * BOX_M
+    # modulo before the product: nanoseconds since 1970 leave no digits for metres
+    fallen = np.array([_fallen_m(speed, time_ns) for speed in falling.velocity])
+    return (places + fallen - pose.position.array() + BOX_M / 2) % BOX_M - BOX_M / 2
+
+
+def _fallen_m(speed: float, time_ns: int) -> float:
+    """Way at a speed since 1970, modulo the box."""
+    micrometres = round(speed * 1e6)
+    return micrometres * time_ns // 1_000_000_000 % round(BOX_M * 1e6) / 1e6
+
+
+def _before(depth: F32, pixels: F64, ahead_m: F64) -> npt.NDArray[np.intp]:
+    """Indices of particles that are in the picture and nearer than what it shows there."""
+    height, width = depth.shape
+    column, row = pixels[:, 0], pixels[:, 1]
+    inside = np.flatnonzero((column >= 0) & (column < width) & (row >= 0) & (row < height))
+    seen = depth[row[inside].astype(np.intp), column[inside].astype(np.intp)]
+    return inside[ahead_m[inside] < seen]
+
+
+def _mask(shape: tuple[int, ...], pixels: F64, size_px: F64) -> U8:
+    """(H, W) share, of 255, of each pixel that particles hide: lines (N, 2, 2) of widths (N,). What is finer than a
+    pixel is drawn a pixel wide and fainter."""
+    mask = np.zeros(shape, np.uint8)
+    fixed = np.round(pixels * (1 << _FRACTION_BITS)).clip(-(1 << 20), 1 << 20).astype(np.int32)
+    width = np.clip(np.round(size_px), 1, 9).astype(int)
+    share = np.where(size_px < 1, np.clip(np.round(size_px * 4), 1, 4), 4).astype(int)
+    # faint ones first, so that a near particle covers a far one
+    for level in np.unique(share):
+        for wide in np.unique(width[share == level]):
+            lines = list(fixed[(share == level) & (width == wide)])
+            cv2.polylines(mask, lines, False, int(200 * level / 4), int(wide), cv2.LINE_AA, _FRACTION_BITS)
+    return mask
+
+
+def _blend(linear: F32, mask: U8, colour: tuple[float, float, float]) -> None:
+    rows, columns = np.nonzero(mask)
+    share = mask[rows, columns, None] / np.float32(255)
+    linear[rows, columns] += share * (np.array(colour, np.float32) - linear[rows, columns])

@@ -1,0 +1,134 @@
+"""Weather over a finished picture: fog and dust by depth, wet, white and leafy ground by material, what falls by
+chance.
+
+Everything follows from the weather, the simulated time and a seed. Surfaces are changed in units of reflectance
+(`light.tone_curve`), by patterns that lie on the ground and not on the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sim_bridge.classes import CLASS_ID
+from sim_bridge.embedded import weathering as kernels
+from sim_bridge.embedded.light import GAMMA, TONE_STEPS, TONE_TOP, tone_curve
+from sim_bridge.embedded.particles import Falling, draw
+from sim_bridge.embedded.shading import develop
+from sim_bridge.embedded.state import ZERO, Band, Weather
+from sim_bridge.embedded.weathering import Amounts, Eye, Ground
+from sim_bridge.frames import NED, CameraPose, Intrinsics
+from sim_bridge.world.materials import ROOF, TABLE, WALL
+
+F32 = npt.NDArray[np.float32]
+U8 = npt.NDArray[np.uint8]
+
+FOG_PER_M, DUST_PER_M, RAIN_PER_M, SNOW_PER_M = (3.912 / sight_m for sight_m in (400, 500, 2500, 1500))
+"""Extinction at 1: from that many metres on, objects are lost from sight (Koschmieder 1924, contrast of 0.02)."""
+FOG_COLOUR, DUST_COLOUR, RAIN_COLOUR = (0.60, 0.61, 0.62), (0.48, 0.34, 0.19), (0.36, 0.38, 0.40)
+"""Radiance of thick air, in units of a white sheet in the sun."""
+SNOW_COLOUR = (0.80, 0.82, 0.86)
+LEAF_COLOURS = ((0.27, 0.115, 0.04), (0.33, 0.20, 0.06), (0.18, 0.085, 0.035))
+_SOAKED_BY_RAIN = 0.6
+"""How wet rain makes ground that is no street."""
+_OPEN_ROOF = 0.9
+_OPEN = {CLASS_ID["grass"]: 1.0, CLASS_ID["bare"]: 1.0, CLASS_ID["rubble"]: 0.8, CLASS_ID["tree"]: 0.55,
+         CLASS_ID["vehicle"]: 0.8}
+"""How much snow and rain reach what is seen of a class; streets are counted apart, water swallows both."""
+_NOISE_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Where and how a picture was taken, and of what."""
+
+    depth: F32
+    """(H, W) planar metres, inf = sky."""
+    material: npt.NDArray[np.uint16]
+    """(H, W), see `render.Rendered`."""
+    camera: Intrinsics
+    pose: CameraPose
+    wind: NED = ZERO
+    band: Band = "rgb"
+
+
+def weathered(rgb: U8, shot: Shot, weather: Weather, time_ns: int, seed: int = 0) -> U8:
+    """The picture (H, W, 3) in a weather. Where nothing is to be seen of it, the very same array."""
+    if not weather.enabled or not any((weather.rain, weather.road_wetness, weather.snow, weather.road_snow,
+                                       weather.leaves, weather.road_leaves, weather.dust, weather.fog)):
+        return rgb
+    linear = np.empty(rgb.shape, np.float32)
+    axes, at = np.ascontiguousarray(shot.pose.rotation.T, np.float32), shot.pose.position.array()
+    eye = Eye(axes, at.astype(np.float32), shot.camera.focal_px)
+    kernels.lay(rgb, shot.depth, shot.material, _radiance(), eye, _ground(), _noise(), _amounts(weather),
+                np.array((SNOW_COLOUR, *LEAF_COLOURS), np.float32), _shade(rgb, shot, weather), _air(weather), linear)
+    for falling in _falling(weather, shot.wind):
+        draw(linear, shot.depth, shot.camera, shot.pose, falling, time_ns, seed)
+    if shot.band == "nir":
+        linear[:] = linear.mean(axis=2, keepdims=True)
+    out = np.empty_like(rgb)
+    develop(linear.reshape(-1, 3), tone_curve(), TONE_STEPS / TONE_TOP, out.reshape(-1, 3))
+    return out
+
+
+def _amounts(weather: Weather) -> Amounts:
+    return Amounts(max(weather.rain, weather.road_wetness), _SOAKED_BY_RAIN * weather.rain, weather.road_snow,
+                   weather.snow, weather.road_leaves)
+
+
+def _shade(rgb: U8, shot: Shot, weather: Weather) -> F32:
+    """(H, W) light on the surfaces, without their own patterns; not looked at where nothing covers them."""
+    shade = np.ones(shot.depth.shape, np.float32)
+    if weather.snow or weather.road_snow or weather.road_leaves:
+        kernels.light_on(rgb, shot.material, _radiance(), _ground(), shade)
+        shade = cv2.blur(shade, (5, 5))
+    return shade
+
+
+def _air(weather: Weather) -> F32:
+    """(4,) extinction per metre, and the colour of the air."""
+    parts = ((FOG_PER_M * weather.fog, FOG_COLOUR), (DUST_PER_M * weather.dust, DUST_COLOUR),
+             (RAIN_PER_M * weather.rain, RAIN_COLOUR), (SNOW_PER_M * weather.snow, FOG_COLOUR))
+    per_m = sum(part for part, _ in parts)
+    colour = sum(part * np.array(colour) for part, colour in parts) / max(per_m, 1e-12)
+    return np.array([per_m, *colour], np.float32)
+
+
+def _falling(weather: Weather, wind: NED) -> list[Falling]:
+    """What is in the air. Rain of 2 mm drops falls 6.5 m/s (Gunn and Kinzer 1949), snow about 1.2, leaves 1.5."""
+    drift = (wind.east, wind.north)
+    kinds = [Falling("rain", weather.rain, (*drift, -6.5 - wind.down), 9000, 0.003, 1 / 50, ((0.75, 0.78, 0.82),)),
+             Falling("snow", weather.snow, (*drift, -1.2 - wind.down), 7000, 0.012, 1 / 200, ((0.95, 0.96, 0.98),)),
+             Falling("leaves", weather.leaves, (*drift, -1.5 - wind.down), 500, 0.05, 1 / 200, LEAF_COLOURS)]
+    return [kind for kind in kinds if kind.amount > 0]
+
+
+@lru_cache(maxsize=1)
+def _ground() -> Ground:
+    streets = (CLASS_ID["road"], CLASS_ID["paved"])
+    opened = [_OPEN_ROOF if m.surface == ROOF else 0.0 if m.surface == WALL else _OPEN.get(m.semantic, 0.0)
+              for m in TABLE]
+    return Ground(np.array([float(m.semantic in streets) for m in TABLE], np.float32), np.array(opened, np.float32),
+                  np.array([max(0.02, sum(m.albedo) / 3) for m in TABLE], np.float32))
+
+
+@lru_cache(maxsize=1)
+def _noise() -> F32:
+    """(256, 256) smooth, -0.5 to 0.5, each value as frequent as any other; repeats without a seam."""
+    values = np.random.default_rng(20240229).standard_normal((_NOISE_SIDE, _NOISE_SIDE))
+    rows, columns = np.meshgrid(np.fft.fftfreq(_NOISE_SIDE), np.fft.fftfreq(_NOISE_SIDE), indexing="ij")
+    smooth = np.fft.ifft2(np.fft.fft2(values) * np.exp(-260 * (rows ** 2 + columns ** 2))).real
+    ranks = np.empty(smooth.size)
+    ranks[np.argsort(smooth, axis=None)] = np.arange(smooth.size)
+    return (ranks / (smooth.size - 1) - 0.5).astype(np.float32).reshape(smooth.shape)
+
+
+@lru_cache(maxsize=1)
+def _radiance() -> F32:
+    """(256,) linear radiance that each value of a picture stands for, the inverse of `light.tone_curve`."""
+    gain = (110 / 255) ** GAMMA / 0.18
+    return ((np.arange(256) / 255) ** GAMMA / gain).astype(np.float32)
