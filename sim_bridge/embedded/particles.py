@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sim_bridge.frames import CameraPose, Intrinsics
+from sim_bridge.embedded.weathering import Eye
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -17,7 +17,7 @@ U8 = npt.NDArray[np.uint8]
 
 BOX_M = 24.0
 """Side of the cube of air around the camera that is filled; it repeats beyond."""
-_NEAREST_M = 0.6
+_NEAREST_M = 1.2
 _FRACTION_BITS = 4
 
 
@@ -37,34 +37,34 @@ class Falling:
     colours: tuple[tuple[float, float, float], ...]
 
 
-def draw(linear: F32, depth: F32, camera: Intrinsics, pose: CameraPose, falling: Falling, time_ns: int,
-         seed: int) -> None:
+def draw(linear: F32, depth: F32, eye: Eye, falling: Falling, time_ns: int, seed: int) -> None:
     """Draws particles over a picture (H, W, 3) in linear light, before what is farther away than they are.
 
     Their places are fixed by kind and seed in a cube that falls with them: pictures of one moment agree, and the next
     picture shows the same particles farther down.
     """
-    begin = _around(pose, falling, time_ns, seed)
-    end = begin - np.array(falling.velocity) * falling.exposure_s
-    local = np.stack([begin @ pose.rotation, end @ pose.rotation], axis=1)      # (N, 2, 3) right, down, forward
+    begin = _around(eye, falling, time_ns, seed)
+    way = np.array([begin, begin - np.array(falling.velocity) * falling.exposure_s]).transpose(1, 0, 2)
+    local = way @ eye.axes.T.astype(np.float64)                       # (N, 2, 3) right, down, forward
     near = local[..., 2].min(axis=1) > _NEAREST_M
     local = local[near]
-    pixels = local[..., :2] / local[..., 2:] * camera.focal_px + (camera.width / 2, camera.height / 2)
+    scale = eye.focal_px / local[..., 2:] if eye.pixel_m == 0 else np.full((len(local), 2, 1), 1 / eye.pixel_m)
+    pixels = local[..., :2] * scale + (depth.shape[1] / 2, depth.shape[0] / 2)
     shown = _before(depth, pixels[:, 0], local[:, 0, 2])
     colour = np.flatnonzero(near)[shown] % len(falling.colours)
-    size_px = 2 * falling.radius_m * camera.focal_px / local[shown, 0, 2]
+    size_px = 2 * falling.radius_m * scale[shown, 0, 0]
     for index, tone in enumerate(falling.colours):
         mine = colour == index
         _blend(linear, _mask(linear.shape[:2], pixels[shown][mine], size_px[mine]), tone)
 
 
-def _around(pose: CameraPose, falling: Falling, time_ns: int, seed: int) -> F64:
+def _around(eye: Eye, falling: Falling, time_ns: int, seed: int) -> F64:
     """(N, 3) places relative to the camera, in the world's axes."""
     count = round(falling.most * falling.amount)
     places = np.random.default_rng([seed & 0xFFFFFFFF, zlib.crc32(falling.kind.encode())]).random((count, 3)) * BOX_M
     # modulo before the product: nanoseconds since 1970 leave no digits for metres
     fallen = np.array([_fallen_m(speed, time_ns) for speed in falling.velocity])
-    return (places + fallen - pose.position.array() + BOX_M / 2) % BOX_M - BOX_M / 2
+    return (places + fallen - eye.position.astype(np.float64) + BOX_M / 2) % BOX_M - BOX_M / 2
 
 
 def _fallen_m(speed: float, time_ns: int) -> float:
@@ -87,7 +87,7 @@ def _mask(shape: tuple[int, ...], pixels: F64, size_px: F64) -> U8:
     pixel is drawn a pixel wide and fainter."""
     mask = np.zeros(shape, np.uint8)
     fixed = np.round(pixels * (1 << _FRACTION_BITS)).clip(-(1 << 20), 1 << 20).astype(np.int32)
-    width = np.clip(np.round(size_px), 1, 9).astype(int)
+    width = np.clip(np.round(size_px), 1, 7).astype(int)
     share = np.where(size_px < 1, np.clip(np.round(size_px * 4), 1, 4), 4).astype(int)
     # faint ones first, so that a near particle covers a far one
     for level in np.unique(share):

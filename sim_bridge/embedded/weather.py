@@ -54,6 +54,8 @@ class Shot:
     pose: CameraPose
     wind: NED = ZERO
     band: Band = "rgb"
+    ortho_m: float | None = None
+    """Width of what an orthographic camera sees; None: perspective."""
 
 
 def weathered(rgb: U8, shot: Shot, weather: Weather, time_ns: int, seed: int = 0) -> U8:
@@ -63,11 +65,11 @@ def weathered(rgb: U8, shot: Shot, weather: Weather, time_ns: int, seed: int = 0
         return rgb
     linear = np.empty(rgb.shape, np.float32)
     axes, at = np.ascontiguousarray(shot.pose.rotation.T, np.float32), shot.pose.position.array()
-    eye = Eye(axes, at.astype(np.float32), shot.camera.focal_px)
+    eye = Eye(axes, at.astype(np.float32), shot.camera.focal_px, (shot.ortho_m or 0.0) / shot.camera.width)
     kernels.lay(rgb, shot.depth, shot.material, _radiance(), eye, _ground(), _noise(), _amounts(weather),
                 np.array((SNOW_COLOUR, *LEAF_COLOURS), np.float32), _shade(rgb, shot, weather), _air(weather), linear)
     for falling in _falling(weather, shot.wind):
-        draw(linear, shot.depth, shot.camera, shot.pose, falling, time_ns, seed)
+        draw(linear, shot.depth, eye, falling, time_ns, seed)
     if shot.band == "nir":
         linear[:] = linear.mean(axis=2, keepdims=True)
     out = np.empty_like(rgb)

@@ -22,7 +22,7 @@ _WET = 0.55
 _SKY_IN_WATER = 0.05
 _DARKEST, _BRIGHTEST = 0.12, 1.15
 """Bounds of the light that a surface is taken to be in, in units of level ground in the sun."""
-_BROAD_M, _FINE_M, _LEAF_M = 23.0, 2.9, 0.8
+_BROAD_M, _FINE_M, _LEAF_M = 23.0, 2.9, 0.3
 _TEXELS = 8.0
 """Of the noise, to a patch of a given size."""
 
@@ -34,6 +34,8 @@ class Eye(NamedTuple):
     """(3, 3) rows: right, down and forward in ENU."""
     position: F32
     focal_px: float
+    pixel_m: float
+    """Of an orthographic camera; 0: perspective."""
 
 
 class Ground(NamedTuple):
@@ -78,19 +80,34 @@ def lay(rgb: U8, depth: F32, material: U16, radiance: F32, eye: Eye, ground: Gro
     covered = amounts.wet_street + amounts.wet_land + amounts.snow_street + amounts.snow_land + amounts.leaves > 0
     for i in range(height):
         for j in range(width):
-            across, along = (j + 0.5 - width / 2) / eye.focal_px, (i + 0.5 - height / 2) / eye.focal_px
+            across, along, stretch = j + 0.5 - width / 2, i + 0.5 - height / 2, 1.0
+            if eye.pixel_m == 0:
+                across, along = across / eye.focal_px, along / eye.focal_px
+                stretch = math.sqrt(1 + across * across + along * along)
+            scale = depth[i, j] if eye.pixel_m == 0 else eye.pixel_m
             m, pixel = material[i, j], linear[i, j]
             for k in range(3):
                 pixel[k] = radiance[rgb[i, j, k]]
             if covered and depth[i, j] < np.inf and (ground.street[m] > 0 or ground.open[m] > 0):
-                x = eye.position[0] + depth[i, j] * (across * eye.axes[0, 0] + along * eye.axes[1, 0] + eye.axes[2, 0])
-                y = eye.position[1] + depth[i, j] * (across * eye.axes[0, 1] + along * eye.axes[1, 1] + eye.axes[2, 1])
+                right, down, ahead = scale * across, scale * along, depth[i, j]
+                x = eye.position[0] + right * eye.axes[0, 0] + down * eye.axes[1, 0] + ahead * eye.axes[2, 0]
+                y = eye.position[1] + right * eye.axes[0, 1] + down * eye.axes[1, 1] + ahead * eye.axes[2, 1]
                 cover(ground.street[m], ground.open[m], noise, amounts, colours, shade[i, j], x, y, pixel)
             if air[0] > 0:
-                far = depth[i, j] * math.sqrt(1 + across * across + along * along)
-                left = math.exp(-air[0] * far)
+                left = math.exp(-air[0] * stretch * reach(eye, across, along, depth[i, j]))
                 for k in range(3):
                     pixel[k] = pixel[k] * left + air[1 + k] * (1 - left)
+
+
+@inner
+def reach(eye: Eye, across: float, along: float, depth: float) -> float:
+    """Planar depth of a pixel; where the world has ended, that of its level ground, which the picture goes on with."""
+    steep = eye.axes[2, 2]
+    if eye.pixel_m == 0:
+        steep += across * eye.axes[0, 2] + along * eye.axes[1, 2]
+    if depth == np.inf and steep < 0 and eye.position[2] > 0:
+        return float(eye.position[2] / -steep)
+    return depth
 
 
 @inner
