@@ -121,7 +121,8 @@ class Connection:
             return not self._over
 
     def _answer(self, message: object, held: int) -> None:
-        answer = self._service.dispatcher.answer(message)
+        # what a peer asked for before it went is not drawn any more
+        answer = b"" if self._over else self._service.dispatcher.answer(message)
         if not isinstance(answer, Pending):
             self._reply(answer, held, task=False)
             return
