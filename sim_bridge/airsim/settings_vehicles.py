@@ -29,6 +29,8 @@ _KINDS: Mapping[str, VehicleKind] = {
     "cphusky": "physxcar", "pioneer": "physxcar", "computervision": "computervision",
 }
 _MOUNT_KEYS = ("X", "Y", "Z", "Roll", "Pitch", "Yaw")
+_RANGING, _ABOVE_CAR = (5, 6, 7, 8), NedPose(NED(0.0, 0.0, -1.0), IDENTITY.orientation)
+"""Sensors that cast rays, and where cars carry them unless told otherwise (DistanceSimpleParams.hpp)."""
 
 
 def named_vehicles(data: Mapping[str, Any], mode: SimMode,
@@ -70,16 +72,20 @@ def _vehicle(name: str, kind: VehicleKind, section: Mapping[str, Any], sensors: 
     cameras = {camera: camera_config(entry, MOUNTS.get(camera, CameraConfig()).mount, captures)
                for camera, entry in section.get("Cameras", {}).items()}
     both = {**sensors, **section.get("Sensors", {})}
-    return VehicleConfig(name, kind, start, cameras, tuple(_sensor(key, entry) for key, entry in both.items()
-                                                           if entry.get("Enabled", False)))
+    return VehicleConfig(name, kind, start, cameras, tuple(_sensor(key, entry, kind)
+                                                           for key, entry in both.items()))
 
 
-def _sensor(name: str, section: Mapping[str, Any]) -> SensorConfig:
+def _sensor(name: str, section: Mapping[str, Any], vehicle: VehicleKind) -> SensorConfig:
     if "SensorType" not in section:
         raise InputError(f"settings.json: the sensor {name[:40]!r} has no SensorType, give it one of 1 to 10")
     options = {key: value for key, value in section.items() if key not in (*_MOUNT_KEYS, "SensorType", "Enabled")
                and not (isinstance(value, float) and math.isnan(value))}
-    return SensorConfig(name, section["SensorType"], pose(section, IDENTITY), options)
+    if not section.get("Enabled", False):
+        # kept: AirSim gives no default sensor of its type then
+        options["Enabled"] = False
+    lifted = vehicle == "physxcar" and section["SensorType"] in _RANGING
+    return SensorConfig(name, section["SensorType"], pose(section, _ABOVE_CAR if lifted else IDENTITY), options)
 
 
 def external_camera(section: Mapping[str, Any], captures: Captures) -> CameraConfig:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim_bridge.embedded.config import SensorConfig, VehicleKind
+from sim_bridge.embedded.config import VehicleKind
 from sim_bridge.embedded.scene import Hits, Landscape, Phase
 from sim_bridge.embedded.sensors import number
 from sim_bridge.frames import NED, NedPose, enu_from_ned, rotation_from_quaternion
@@ -25,8 +25,6 @@ F64 = npt.NDArray[np.float64]
 MAX_POINTS = 100_000
 """Rays of one scan, as in AirSim."""
 MAX_CHANNELS = 1024
-_ABOVE_CAR_M = -1.0
-"""Where a car carries sensors that no height is given for."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,6 @@ class Echoes:
     points: F32
     hits: Hits
     hit: npt.NDArray[np.bool_]
-
-
-def mount(sensor: SensorConfig, kind: VehicleKind) -> NedPose:
-    """Where a sensor sits: AirSim puts those of cars a metre above their origin unless told otherwise."""
-    place = sensor.mount.position
-    lifted = kind == "physxcar" and "Z" not in sensor.options and place.down == 0.0
-    return NedPose(NED(place.north, place.east, _ABOVE_CAR_M), sensor.mount.orientation) if lifted else sensor.mount
 
 
 def fan(options: Mapping[str, Any], kind: VehicleKind, scan: int) -> Fan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,14 @@ import numpy.typing as npt
 from sim_bridge.airsim.calls.environment import place_of
 from sim_bridge.airsim.calls.registry import Context, rpc
 from sim_bridge.airsim.calls.vehicles import flown
-from sim_bridge.airsim.palette import static_palette
 from sim_bridge.embedded import lidar, sensors
+from sim_bridge.embedded.cameras import compose
 from sim_bridge.embedded.config import SensorConfig
+from sim_bridge.embedded.instance_colours import colour_of, painted, registered
 from sim_bridge.embedded.lidar import Echoes
-from sim_bridge.embedded.objects import GROUPS, stencil_ids
+from sim_bridge.embedded.objects import GROUPS, class_of, stencil_ids
 from sim_bridge.embedded.scene import Hits
 from sim_bridge.embedded.sensors import Moment
-from sim_bridge.embedded.simulator import compose
 from sim_bridge.embedded.state import State, Vehicle
 from sim_bridge.frames import NedPose
 from sim_bridge.world.materials import TABLE
@@ -35,7 +35,7 @@ _NAME_OF_CLASS = {semantic: name for name, semantic in GROUPS.items()}
 
 @rpc("getImuData")
 def get_imu_data(context: Context, imu_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.IMU, imu_name)
+    _, found, sensor, moment = _read(context, vehicle_name, sensors.IMU, imu_name)
     turning, force = sensors.imu(sensor, moment, found.kinematics, place_of(context, found).alt_m)
     return {"time_stamp": moment.now_ns, "orientation": found.kinematics.pose.orientation, "angular_velocity": turning,
             "linear_acceleration": force}
@@ -43,30 +43,30 @@ def get_imu_data(context: Context, imu_name: str, vehicle_name: str) -> dict[str
 
 @rpc("getBarometerData")
 def get_barometer_data(context: Context, barometer_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.BAROMETER, barometer_name)
+    _, found, sensor, moment = _read(context, vehicle_name, sensors.BAROMETER, barometer_name)
     return {"time_stamp": moment.now_ns, **sensors.barometer(sensor, moment, place_of(context, found).alt_m)}
 
 
 @rpc("getMagnetometerData", note="dipole model, in gauss; the covariance is empty, as in AirSim")
 def get_magnetometer_data(context: Context, magnetometer_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.MAGNETOMETER, magnetometer_name)
+    _, found, sensor, moment = _read(context, vehicle_name, sensors.MAGNETOMETER, magnetometer_name)
     field = sensors.magnetometer(sensor, moment, place_of(context, found), found.kinematics.pose.orientation)
     return {"time_stamp": moment.now_ns, "magnetic_field_body": field, "magnetic_field_covariance": []}
 
 
 @rpc("getGpsData", note="without the delay of 0.2 s; the receiver has its fix when the simulation starts")
 def get_gps_data(context: Context, gps_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.GPS, gps_name)
+    _, found, sensor, moment = _read(context, vehicle_name, sensors.GPS, gps_name)
     return {"time_stamp": moment.now_ns,
             **sensors.gps(sensor, moment, place_of(context, found), found.kinematics.linear_velocity)}
 
 
 @rpc("getDistanceSensorData")
 def get_distance_sensor_data(context: Context, distance_sensor_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.DISTANCE, distance_sensor_name)
+    state, found, sensor, moment = _read(context, vehicle_name, sensors.DISTANCE, distance_sensor_name)
     farthest_m = sensors.number(sensor.options, "MaxDistance", 40.0)
-    mount, ahead = _mount(context.simulator.state, found, sensor), np.array([[1.0, 0.0, 0.0]])
-    echoes = _shoot(context, found, compose(found.kinematics.pose, mount), ahead, farthest_m)
+    mount, ahead = _mount(state, found, sensor), np.array([[1.0, 0.0, 0.0]])
+    echoes = _shoot(state, found, compose(found.kinematics.pose, mount), ahead, farthest_m)
     distance_m = float(echoes.hits.t[0]) if echoes.hit[0] else farthest_m
     return {"time_stamp": moment.now_ns, "distance": distance_m + sensors.range_noise_m(sensor, moment),
             "min_distance": sensors.number(sensor.options, "MinDistance", 0.2), "max_distance": farthest_m,
@@ -75,50 +75,48 @@ def get_distance_sensor_data(context: Context, distance_sensor_name: str, vehicl
 
 @rpc("getLidarData", note="at most 100,000 points a scan; debug points are not drawn")
 def get_lidar_data(context: Context, lidar_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.LIDAR, lidar_name)
-    mount = _mount(context.simulator.state, found, sensor)
+    state, found, sensor, moment = _read(context, vehicle_name, sensors.LIDAR, lidar_name)
+    mount = _mount(state, found, sensor)
     pose = compose(found.kinematics.pose, mount)
     if context.dialect.name == "cosys":
-        echoes = _scan(context, found, sensor, moment, pose, {"MeasurementsPerCycle": 512})
+        echoes = _scan(state, found, sensor, moment, pose, {"MeasurementsPerCycle": 512})
         points = np.where(echoes.hit[:, None], lidar.local(echoes.points, pose), np.float32(0))
         return {"time_stamp": moment.now_ns, "point_cloud": _filled(points), "pose": mount,
-                "groundtruth": _names(echoes.hits, echoes.hit)}
-    echoes = _scan(context, found, sensor, moment, pose, {})
+                "groundtruth": _names(state, echoes)}
+    echoes = _scan(state, found, sensor, moment, pose, {})
     inertial = sensor.options.get("DataFrame", "VehicleInertialFrame") == "VehicleInertialFrame"
     points = echoes.points if inertial else lidar.local(echoes.points, pose)
-    ids = stencil_ids(echoes.hits.material, echoes.hits.instance, context.simulator.state.stencils)
+    ids = stencil_ids(echoes.hits.material, echoes.hits.instance, state.stencils, _spawned(state))
     return {"time_stamp": moment.now_ns, "point_cloud": _filled(points[echoes.hit]), "pose": pose,
             "segmentation": ids[echoes.hit].tolist() or [0]}
 
 
 @rpc("getGPULidarData", note="x, y, z, colour and intensity of each point")
 def get_gpu_lidar_data(context: Context, lidar_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.GPU_LIDAR, lidar_name)
-    mount = _mount(context.simulator.state, found, sensor)
+    state, found, sensor, moment = _read(context, vehicle_name, sensors.GPU_LIDAR, lidar_name)
+    mount = _mount(state, found, sensor)
     pose = compose(found.kinematics.pose, mount)
-    echoes = _scan(context, found, sensor, moment, pose, {"MeasurementsPerCycle": 2048})
+    echoes = _scan(state, found, sensor, moment, pose, {"MeasurementsPerCycle": 2048})
     points = lidar.local(echoes.points, pose)[echoes.hit]
-    ids = stencil_ids(echoes.hits.material, echoes.hits.instance, context.simulator.state.stencils)[echoes.hit]
-    colour = static_palette()[ids].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    rows = np.column_stack([points, colour.astype(np.float32), _intensity(echoes, pose)[echoes.hit]])
+    rows = np.column_stack([points, _colours(state, echoes.hits)[echoes.hit], _intensity(echoes, pose)[echoes.hit]])
     return {"time_stamp": moment.now_ns, "point_cloud": _filled(rows), "pose": mount}
 
 
 @rpc("getEchoData", note="first reflections; no passive beacons")
 def get_echo_data(context: Context, echo_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, sensors.ECHO, echo_name)
-    mount, options = _mount(context.simulator.state, found, sensor), sensor.options
+    state, found, sensor, moment = _read(context, vehicle_name, sensors.ECHO, echo_name)
+    mount, options = _mount(state, found, sensor), sensor.options
     pose = compose(found.kinematics.pose, mount)
     traces = int(min(abs(sensors.number(options, "NumberOfTraces", 10_000)), lidar.MAX_POINTS))
     limit_m = sensors.number(options, "DistanceLimit", 10.0)
-    echoes = _shoot(context, found, pose, lidar.cone(traces, options), limit_m / 2)
+    echoes = _shoot(state, found, pose, lidar.cone(traces, options), limit_m / 2)
     # what is heard comes straight back: there and back again
     way_m = 2 * echoes.hits.t[echoes.hit]
     lost = sensors.number(options, "AttenuationPerDistance", 0.0) * way_m \
         + sensors.number(options, "AttenuationPerReflection", 0.0)
     rows = np.column_stack([lidar.local(echoes.points, pose)[echoes.hit], lost, way_m, np.ones_like(way_m)])
     return {"time_stamp": moment.now_ns, "point_cloud": _filled(rows), "pose": mount,
-            "groundtruth": [name for name in _names(echoes.hits, echoes.hit) if name != OUT_OF_RANGE],
+            "groundtruth": [name for name in _names(state, echoes) if name != OUT_OF_RANGE],
             "passive_beacons_point_cloud": [0.0], "passive_beacons_groundtruth": []}
 
 
@@ -128,8 +126,8 @@ def set_echo_data(context: Context, echo_name: str, vehicle_name: str, echo_data
 
 
 def _beacons(context: Context, kind: int, sensor_name: str, vehicle_name: str) -> dict[str, Any]:
-    found, sensor, moment = _read(context, vehicle_name, kind, sensor_name)
-    return {"time_stamp": moment.now_ns, "pose": _mount(context.simulator.state, found, sensor), "allBeaconsId": [],
+    state, found, sensor, moment = _read(context, vehicle_name, kind, sensor_name)
+    return {"time_stamp": moment.now_ns, "pose": _mount(state, found, sensor), "allBeaconsId": [],
             "allBeaconsX": [], "allBeaconsY": [], "allBeaconsZ": []}
 
 
@@ -181,36 +179,47 @@ def set_echo_pose(context: Context, sensor_name: str, pose: NedPose, vehicle_nam
     _place(context, sensors.ECHO, sensor_name, pose, vehicle_name)
 
 
-def _read(context: Context, vehicle_name: str, kind: int, name: str) -> tuple[Vehicle, SensorConfig, Moment]:
+class Reading(NamedTuple):
+    """All that one reading takes, of one moment."""
+
+    state: State
+    vehicle: Vehicle
+    sensor: SensorConfig
+    moment: Moment
+
+
+def _read(context: Context, vehicle_name: str, kind: int, name: str) -> Reading:
     """What a sensor's reading takes. Raises ValueError if the vehicle or the sensor is not there."""
-    found, simulator = flown(context, vehicle_name), context.simulator
+    flown(context, vehicle_name)
+    simulator, state = context.simulator, context.simulator.state
+    found = state.vehicle(vehicle_name)
     sensor = sensors.find(found.config.kind, found.config.sensors, kind, name)
-    return found, sensor, Moment(simulator.config.seed, found.config.name, simulator.now_ns(), simulator.start_ns)
+    now_ns = state.time_ns or simulator.now_ns()
+    return Reading(state, found, sensor, Moment(simulator.config.seed, found.config.name, now_ns, simulator.start_ns))
 
 
 def _mount(state: State, found: Vehicle, sensor: SensorConfig) -> NedPose:
     """Pose of a sensor on its vehicle: as it was set, else as configured."""
     placed: Mapping[tuple[str, str], NedPose] = state.extra.get(_POSES, {})
-    return placed.get((found.config.name, sensor.name)) or lidar.mount(sensor, found.config.kind)
+    return placed.get((found.config.name, sensor.name)) or sensor.mount
 
 
 def _place(context: Context, kind: int, sensor_name: str, pose: NedPose, vehicle_name: str) -> None:
-    found, sensor, _ = _read(context, vehicle_name, kind, sensor_name)
+    _, found, sensor, _ = _read(context, vehicle_name, kind, sensor_name)
     key = (found.config.name, sensor.name)
     context.simulator.change(lambda state: replace(
         state, extra={**state.extra, _POSES: {**state.extra.get(_POSES, {}), key: pose}}))
 
 
-def _scan(context: Context, found: Vehicle, sensor: SensorConfig, moment: Moment, pose: NedPose,
+def _scan(state: State, found: Vehicle, sensor: SensorConfig, moment: Moment, pose: NedPose,
           defaults: Mapping[str, Any]) -> Echoes:
     options = {**defaults, **sensor.options}
     rays = lidar.fan(options, found.config.kind, moment.sample(1 / lidar.update_hz(options)))
-    return _shoot(context, found, pose, lidar.directions(rays), rays.range_m)
+    return _shoot(state, found, pose, lidar.directions(rays), rays.range_m)
 
 
-def _shoot(context: Context, found: Vehicle, pose: NedPose, vectors: npt.NDArray[np.float64],
+def _shoot(state: State, found: Vehicle, pose: NedPose, vectors: npt.NDArray[np.float64],
            range_m: float) -> Echoes:
-    state = context.simulator.state
     scene = state.loaded.scene if state.loaded else None
     return lidar.shoot(scene, state.phase, pose, found.start.position, vectors, range_m)
 
@@ -220,11 +229,23 @@ def _filled(rows: Rows) -> Rows:
     return np.asarray(rows, np.float32).ravel() if len(rows) else np.zeros(1, np.float32)
 
 
-def _names(hits: Hits, hit: npt.NDArray[np.bool_]) -> list[str]:
+def _spawned(state: State) -> Mapping[str, int]:
+    return state.loaded.scene.objects().spawned if state.loaded else {}
+
+
+def _names(state: State, echoes: Echoes) -> list[str]:
     """Name of the object that each ray met."""
-    semantic = np.array([material.semantic for material in TABLE])[hits.material]
-    return [(f"mage_building_{instance}" if instance else _NAME_OF_CLASS.get(int(kind), "")) if seen else OUT_OF_RANGE
-            for instance, kind, seen in zip(hits.instance.tolist(), semantic, hit, strict=True)]
+    spawned = {instance: name for name, instance in _spawned(state).items()}
+    hits = zip(echoes.hits.instance.tolist(), class_of(echoes.hits.material).tolist(), echoes.hit, strict=True)
+    return [OUT_OF_RANGE if not hit else spawned.get(instance, f"mage_building_{instance}") if instance
+            else _NAME_OF_CLASS.get(semantic, "") for instance, semantic, hit in hits]
+
+
+def _colours(state: State, hits: Hits) -> npt.NDArray[np.float32]:
+    """(N,) instance colour of what each ray met, its three bytes as one number."""
+    colours = {name: colour_of(place) for name, place in registered(state).ids.items()}
+    rgb = painted(hits.material, hits.instance, colours, _spawned(state)).astype(np.uint32)
+    return (rgb @ np.array([1 << 16, 1 << 8, 1], np.uint32)).astype(np.float32)
 
 
 def _intensity(echoes: Echoes, pose: NedPose) -> npt.NDArray[np.float32]:
