@@ -6,36 +6,26 @@ that arrive meanwhile never tear it.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from sim_bridge.embedded import scene_objects
-from sim_bridge.embedded.config import IDENTITY, MOUNTS, CameraConfig, SimulatorConfig, VehicleConfig
+from sim_bridge.embedded import cameras, capture, scene_objects
+from sim_bridge.embedded.cameras import CameraRef, View
+from sim_bridge.embedded.capture import Frame, Wanted
+from sim_bridge.embedded.config import SimulatorConfig
+from sim_bridge.embedded.fleet import Fleet
 from sim_bridge.embedded.grid import GridScene
-from sim_bridge.embedded.objects import matching, stencil_ids
-from sim_bridge.embedded.render import measure, render
+from sim_bridge.embedded.objects import matching
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.embedded.scene_objects import NoWorld as NoWorld
+from sim_bridge.embedded.starts import grounds, new_vehicle, restarted
 from sim_bridge.embedded.state import Camera, Kinematics, Loaded, State, Vehicle
-from sim_bridge.embedded.sun import SunClock, light_at, local_start
-from sim_bridge.frames import (
-    NED,
-    Geodetic,
-    Intrinsics,
-    NedPose,
-    camera_from_ned,
-    intrinsics,
-    quaternion_from_rotation,
-    rotation_from_quaternion,
-)
+from sim_bridge.embedded.sun import SunClock, local_start
+from sim_bridge.frames import NED, Geodetic, NedPose
 from sim_bridge.world.grid import is_grid, read_grid
 from sim_bridge.world.package import read_package
 
@@ -52,6 +42,9 @@ class Simulator:
         self._state = State({vehicle.name: new_vehicle(vehicle) for vehicle in config.all_vehicles()},
                             {name: Camera(camera) for name, camera in config.external_cameras.items()},
                             wind=config.wind)
+        self.fleet = None if config.mode == "ComputerVision" else Fleet(config, lambda: self._state, self.change)
+        if self.fleet is not None:
+            self.fleet.start()
         self.start_ns = self.now_ns()
         if config.clock_start:
             self.update(sun_clock=SunClock(local_start(config.clock_start, False), self.start_ns))
@@ -76,7 +69,14 @@ class Simulator:
 
     def place_vehicle(self, name: str, pose: NedPose) -> None:
         """Put a vehicle, at rest, at a pose in its local NED. Raises KeyError."""
-        self.change_vehicle(name, kinematics=Kinematics(pose))
+        self.move_vehicle(name, Kinematics(pose))
+
+    def move_vehicle(self, name: str, kinematics: Kinematics) -> None:
+        """Put a vehicle somewhere with a motion of its own. Raises KeyError."""
+        if self.fleet is None:
+            self.change_vehicle(name, kinematics=kinematics)
+        else:
+            self.fleet.place(name, kinematics)
 
     def note(self, command: str, code: str | None) -> None:
         """Remember or forget (None) that a console command failed."""
@@ -91,7 +91,10 @@ class Simulator:
         if present is None or present.world_id != world_id:
             present = self._read(world_id)
         present = scene_objects.unchanged(present)
+        known = self._state.loaded is not None and self._state.loaded.world_id == world_id
         self.update(loaded=present, phase="before", stencils={}, errors={})
+        if self.fleet is not None and not known:
+            self._restart()
 
     def _read(self, world_id: str) -> Loaded:
         folder = self.config.world_root / world_id
@@ -109,22 +112,36 @@ class Simulator:
 
     def now_ns(self) -> int:
         """The simulated time in nanoseconds since 1970."""
-        return time.time_ns()
+        return self._state.time_ns or time.time_ns()
 
     def reset(self) -> None:
-        """Vehicles back to their starts; the world and its light stay."""
-        def started(state: State) -> State:
-            vehicles = {name: replace(new_vehicle(vehicle.config), cameras=vehicle.cameras)
-                        for name, vehicle in state.vehicles.items()}
-            return replace(state, vehicles=vehicles, paused=False)
-        self.change(started)
+        """Vehicles back to their starts, tasks cancelled; the world and its light stay."""
+        self._restart()
+
+    def _restart(self) -> None:
+        ground = grounds(self._state)
+        if self.fleet is None:
+            self.change(lambda state: restarted(state, ground))
+        else:
+            self.fleet.restart(lambda state: restarted(state, ground))
+
+    def close(self) -> None:
+        """End simulated time and all tasks."""
+        if self.fleet is not None:
+            self.fleet.close()
 
     def pause(self, paused: bool) -> None:
-        self.update(paused=paused)
+        """Stop simulated time or let it go on."""
+        if self.fleet is None:
+            self.update(paused=paused)
+        else:
+            self.fleet.pause(paused)
 
     def continue_for(self, seconds: float) -> Future[None]:
-        """Let simulated time pass and pause again."""
-        raise NotImplementedError
+        """Let simulated time pass and pause again. Raises ValueError, also where there is no simulated time."""
+        if self.fleet is None:
+            raise ValueError("continueForTime is not implemented by SimMode")
+        return self.fleet.continue_for(seconds)
 
     def find_camera(self, name: str, vehicle: str = "", external: bool = False) -> CameraRef:
         """See `cameras.find_camera`."""
@@ -175,19 +192,11 @@ class Simulator:
 
     def capture(self, wanted: Sequence[Wanted]) -> list[Frame]:
         """A frame for each image that is wanted, all from one state and moment. Raises NoWorld."""
-        taken = capture.frames(self.config, self._state, wanted, self.now_ns(), self._rendering)
+        state = self._state
+        taken = capture.frames(self.config, state, wanted, state.time_ns or time.time_ns(), self._rendering)
         if moving := [want.ref for want in wanted if "motion" in want.parts]:
             self.change(lambda state: capture.remembered(state, moving))
         return taken
-
-
-def new_vehicle(config: VehicleConfig) -> Vehicle:
-    """A vehicle at its start."""
-    position = config.start.position
-    down = 0.0 if math.isnan(position.down) else position.down
-    start = NedPose(NED(position.north, position.east, down), IDENTITY.orientation)
-    return Vehicle(config, start, Kinematics(NedPose(NED(0.0, 0.0, 0.0), config.start.orientation)),
-                   cameras.mounted(config.kind, config.cameras))
 
 
 def global_pose(vehicle: Vehicle) -> NedPose:

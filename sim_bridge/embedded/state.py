@@ -112,6 +112,8 @@ class State:
     weather: Weather = Weather()
     wind: NED = ZERO
     paused: bool = False
+    time_ns: int = 0
+    """Simulated time since 1970 at which all this holds; 0 where the wall's clock is the only one."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """Code of each console command that failed, until it succeeds or another world is loaded."""
     stencils: Mapping[str, int] = field(default_factory=dict)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sim_bridge.airsim.calls import connection, console, environment, images, objects, segmentation, sensors, vehicles
+from sim_bridge.airsim.calls import (
+    connection,
+    console,
+    environment,
+    images,
+    multirotor,
+    objects,
+    segmentation,
+    sensors,
+    vehicles,
+)
 from sim_bridge.airsim.calls.registry import Call, registered
 
-_MODULES = (connection, console, environment, images, objects, segmentation, sensors, vehicles)
+_MODULES = (connection, console, environment, images, multirotor, objects, segmentation, sensors, vehicles)
 CALLS: Mapping[str, Call] = registered()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from sim_bridge.airsim.calls.registry import Context, rpc
-from sim_bridge.embedded.state import Vehicle
-from sim_bridge.frames import NedPose
+from sim_bridge.embedded.state import Collision, Kinematics, State, Vehicle
+from sim_bridge.frames import Geodetic, NedPose, enu_from_ned, geodetic_from_enu
 
 
 def vehicle(context: Context, name: str) -> Vehicle:
@@ -57,3 +60,59 @@ def arm_disarm(context: Context, arm: bool, vehicle_name: str) -> bool:
     flown(context, vehicle_name)
     context.simulator.change_vehicle(vehicle_name, armed=arm)
     return True
+
+
+def kinematics_state(motion: Kinematics) -> dict[str, Any]:
+    """AirSim's KinematicsState."""
+    return {"position": motion.pose.position, "orientation": motion.pose.orientation,
+            "linear_velocity": motion.linear_velocity, "angular_velocity": motion.angular_velocity,
+            "linear_acceleration": motion.linear_acceleration, "angular_acceleration": motion.angular_acceleration}
+
+
+def kinematics_of(state: dict[str, Any]) -> Kinematics:
+    """What a KinematicsState says."""
+    return Kinematics(NedPose(state["position"], state["orientation"]), state["linear_velocity"],
+                      state["angular_velocity"], state["linear_acceleration"], state["angular_acceleration"])
+
+
+def collision_info(collision: Collision) -> dict[str, Any]:
+    """AirSim's CollisionInfo."""
+    return {"has_collided": collision.has_collided, "penetration_depth": collision.penetration_m,
+            "time_stamp": collision.time_ns, "normal": collision.normal, "impact_point": collision.impact_point,
+            "position": collision.position, "object_name": collision.object_name, "object_id": collision.object_id}
+
+
+@rpc("simGetCollisionInfo", note="reading clears has_collided; touching the ground counts")
+def get_collision_info(context: Context, vehicle_name: str) -> dict[str, Any]:
+    vehicle(context, vehicle_name)
+    read: list[Collision] = []
+
+    def cleared(state: State) -> State:
+        collision = state.vehicle(vehicle_name).collision
+        read.append(collision)
+        return state.with_vehicle(vehicle_name, collision=replace(collision, has_collided=False))
+    context.simulator.change(cleared)
+    return collision_info(read[0])
+
+
+@rpc("simGetGroundTruthKinematics")
+def get_ground_truth_kinematics(context: Context, vehicle_name: str) -> dict[str, Any]:
+    return kinematics_state(vehicle(context, vehicle_name).kinematics)
+
+
+@rpc("simSetKinematics")
+def set_kinematics(context: Context, state: dict[str, Any], ignore_collision: bool, vehicle_name: str) -> None:
+    vehicle(context, vehicle_name)
+    context.simulator.move_vehicle(vehicle_name, kinematics_of(state))
+
+
+@rpc("cancelLastTask")
+def cancel_last_task(context: Context, vehicle_name: str) -> None:
+    flown(context, vehicle_name)
+    if context.simulator.fleet is not None:
+        context.simulator.fleet.cancel(vehicle_name)
+
+
+@rpc("getHomeGeoPoint", note="where the vehicle started")
+def get_home_geo_point(context: Context, vehicle_name: str) -> Geodetic:
+    return geodetic_from_enu(enu_from_ned(flown(context, vehicle_name).start.position), context.simulator.origin)
