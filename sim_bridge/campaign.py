@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from sim_bridge.airsim.client import Client, connect
 from sim_bridge.capture import capture_frames, load_scene
-from sim_bridge.errors import InputError, SimulatorGone, StaleFrame
+from sim_bridge.errors import FrameError, InputError, SimulatorGone, StaleFrame
 from sim_bridge.flight import Heights, plan_survey
 from sim_bridge.frames import CameraPose
 from sim_bridge.spec import SceneSpec, check, to_json
@@ -185,7 +185,7 @@ def capture_unit(job: Job, address: str | None) -> int:
             with _simulator(config, address) as client:
                 frames = capture_frames(client, scene, job.spec, poses, config.width, config.height)
             break
-        except (SimulatorGone, StaleFrame):
+        except (SimulatorGone, StaleFrame, FrameError):
             drop_simulators()
             if not left:
                 raise

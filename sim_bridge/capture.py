@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from sim_bridge.airsim.client import Client, airsim_fov_deg
 from sim_bridge.airsim.messages import DEPTH, SCENE, SEGMENTATION
-from sim_bridge.airsim.palette import PaletteReader, static_palette
 from sim_bridge.embedded.scene import Phase, Scene
 from sim_bridge.errors import InputError, SimulatorError, SimulatorGone
 from sim_bridge.flight import footprint
@@ -96,12 +95,7 @@ def take(client: Client, asked: CameraPose, camera: Intrinsics) -> Shot:
             raise InputError(f"simulator draws {image.pixels.shape[1]}x{image.pixels.shape[0]} pixels: expected "
                              f"{camera.width}x{camera.height}, start it with that --width and --height")
     scene, depth, segmentation = images
-    return Shot(scene.pixels, depth.pixels, _palette().ids(segmentation.pixels), scene.pose, scene.time_s)
-
-
-@lru_cache(maxsize=1)
-def _palette() -> PaletteReader:
-    return PaletteReader(static_palette())
+    return Shot(scene.pixels, depth.pixels, client.classes(segmentation.pixels, CAMERA), scene.pose, scene.time_s)
 
 
 def _frame(scene: Scene, spec: SceneSpec, asked: CameraPose, pair: tuple[Shot, Shot],

@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -20,11 +21,16 @@ from sim_bridge.airsim.messages import MAX_MESSAGE_BYTES
 from sim_bridge.airsim.structs import FLOAT_ITEM, FLOAT_TAG
 from sim_bridge.errors import SimulatorError, SimulatorGone
 
-LONG_ARRAY = 32
+LONG_ARRAY = 64
 """Arrays from this length on must be all float32 to be read here."""
 
 MAX_DEPTH = 16
+_FOUR = 0x94
+"""Head of an array of four, as replies are."""
 _CHUNK_BYTES = 1 << 16
+_STARTS = 256
+"""How often a message that is still coming is scanned from its start: what comes in more pieces, or is made so that it
+takes quadratic time, is read by the general decoder, which goes on where it stopped."""
 
 
 class NeedBytes(Exception):
@@ -60,6 +66,8 @@ class Scanner:
     def __init__(self, buffer: memoryview) -> None:
         self._buffer = buffer
         self.position = 0
+        self.shares = False
+        """True if what was read holds views of the buffer."""
 
     def value(self, depth: int = 0) -> Any:
         """The next value. Raises NeedBytes at the end of the buffer, Unusual for what is not read here."""
@@ -72,6 +80,9 @@ class Scanner:
             return _SCALARS[tag].unpack(self._take(_SCALARS[tag].size))[0]
         kind, length = self._container(tag)
         return self._body(kind, length, depth)
+
+    def take_byte(self) -> int:
+        return self._take(1)[0]
 
     def _take(self, count: int) -> memoryview:
         end = self.position + count
@@ -93,6 +104,7 @@ class Scanner:
 
     def _body(self, kind: str, length: int, depth: int) -> Any:
         if kind == "bin":
+            self.shares |= length > 0
             return self._take(length)
         if kind == "str":
             return str(self._take(length), "utf-8")
@@ -126,89 +138,136 @@ class Scanner:
 class ReplyReader:
     """Reads msgpack messages from a socket, one `read` a message."""
 
-    def __init__(self, sock: socket.socket, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(self, sock: socket.socket, max_bytes: int = MAX_MESSAGE_BYTES,
+                 bound: Callable[[int], int] | None = None) -> None:
+        """bound: most bytes of the reply to the request of an id, where less than max_bytes."""
         self._sock = sock
         self._max_bytes = max_bytes
+        self._bound = bound
         self._buffer = bytearray()
-        self._filled = 0
+        self._start = self._filled = 0
+        self._short = NeedBytes(1)
+        self._starts = 0
+        self._general: Any = None
+        """The general decoder while it reads a message, the bytes that it was given, and their bound."""
+        self._given = self._most = 0
 
     def read(self, deadline: float) -> Any:
         """The next message; float images as float32 arrays, binaries as memoryviews of a buffer of their own.
 
-        deadline: time.monotonic() in seconds. Raises SimulatorGone at end of file and past the deadline,
-        SimulatorError for a message that is not msgpack or is longer than the bound.
+        deadline: time.monotonic() in seconds. Raises TimeoutError past it, and may then be called again to go on;
+        SimulatorGone at end of file, SimulatorError for a message that is not msgpack or is longer than the bound.
         """
-        short = NeedBytes(1)
-        while True:
+        while self._general is None:
             try:
-                self._fill(short, deadline)
-                scanner = Scanner(memoryview(self._buffer)[:self._filled])
+                self._fill(deadline)
+                scanner = Scanner(memoryview(self._buffer)[self._start:self._filled])
                 message = scanner.value()
             except NeedBytes as need:
-                short = need
+                self._short, self._starts = need, self._starts + 1
+                if self._starts > _STARTS and need.floats_at is None:
+                    self._hand_over()
             except Unusual:
-                return self._general(deadline)
+                self._hand_over()
             except ValueError as error:
                 raise SimulatorError(f"reply is not msgpack ({error}): is this an AirSim server?") from error
             else:
-                self._keep(bytes(memoryview(self._buffer)[scanner.position:self._filled]))
+                self._go_on_after(scanner)
                 return message
+        return self._read_general(deadline)
 
-    def _fill(self, short: NeedBytes, deadline: float) -> None:
-        """Receive until `short.total` bytes are there. Raises Unusual as soon as they show that they never will be:
-        waiting for an array of float32 that is none would not end."""
-        self._bounded(short.total)
-        if short.total > len(self._buffer):
-            # one large image and what follows it in one step; doubling for many small pieces
-            larger = bytearray(max(short.total + _CHUNK_BYTES, 2 * len(self._buffer)))
-            larger[:self._filled] = memoryview(self._buffer)[:self._filled]
-            self._buffer = larger
-        checked = short.floats_at
-        while self._filled < short.total:
+    def _fill(self, deadline: float) -> None:
+        """Receive until the bytes that are short are there. Raises Unusual as soon as they show that they never will
+        be: waiting for an array of float32 that is none would not end."""
+        if self._short.total > _CHUNK_BYTES:
+            _check_bound(self._short.total, self._largest())
+        self._make_room(self._short.total)
+        checked, end = self._short.floats_at, self._start + self._short.total
+        while self._filled < end:
             if checked is not None:
-                tags = np.frombuffer(self._buffer, np.uint8)[checked:self._filled:FLOAT_ITEM.itemsize]
+                tags = np.frombuffer(self._buffer, np.uint8)[self._start + checked:self._filled:FLOAT_ITEM.itemsize]
                 if not (tags == FLOAT_TAG).all():
                     raise Unusual
                 checked += len(tags) * FLOAT_ITEM.itemsize
             self._filled += self._receive(memoryview(self._buffer)[self._filled:], deadline)
 
-    def _keep(self, rest: bytes) -> None:
-        # a new buffer for the next message: arrays and views of the last one live in the old
-        self._buffer, self._filled = bytearray(rest), len(rest)
+    def _make_room(self, total: int) -> None:
+        held = self._filled - self._start
+        if self._start + total <= len(self._buffer) and self._filled < len(self._buffer):
+            return
+        # one large image and what follows it in one step; doubling for many small pieces
+        larger = bytearray(max(total + _CHUNK_BYTES, 2 * held))
+        larger[:held] = memoryview(self._buffer)[self._start:self._filled]
+        self._buffer, self._start, self._filled = larger, 0, held
 
-    def _general(self, deadline: float) -> Any:
+    def _go_on_after(self, scanner: Scanner) -> None:
+        if scanner.position > _CHUNK_BYTES:
+            _check_bound(scanner.position, self._largest())
+        self._short, self._starts = NeedBytes(1), 0
+        self._start += scanner.position
+        if scanner.shares:
+            # a new buffer for the next message: views of this one live in the old
+            self._renew(bytes(memoryview(self._buffer)[self._start:self._filled]))
+        elif self._start == self._filled:
+            self._start = self._filled = 0
+
+    def _renew(self, rest: bytes) -> None:
+        self._buffer, self._start, self._filled = bytearray(rest), 0, len(rest)
+
+    def _hand_over(self) -> None:
+        """Give the message that has begun to the general decoder."""
         unpacker = msgpack.Unpacker(max_buffer_size=self._max_bytes, strict_map_key=False)
-        head, total = bytes(memoryview(self._buffer)[:self._filled]), 0
+        head = memoryview(self._buffer)[self._start:self._filled]
+        self._short, self._starts = NeedBytes(1), 0
+        unpacker.feed(head)
+        self._general, self._given, self._most = unpacker, len(head), self._largest()
+
+    def _read_general(self, deadline: float) -> Any:
+        unpacker = self._general
         while True:
-            total = self._bounded(total + len(head))
             try:
-                unpacker.feed(head)
                 message = unpacker.unpack()
             except msgpack.OutOfData:
                 space = bytearray(_CHUNK_BYTES)
-                head = bytes(space[:self._receive(memoryview(space), deadline)])
+                count = self._receive(memoryview(space), deadline)
+                self._given += count
+                _check_bound(self._given, self._most)
+                unpacker.feed(memoryview(space)[:count])
             except (ValueError, msgpack.UnpackException) as error:
                 raise SimulatorError(f"reply is not msgpack ({error}): is this an AirSim server?") from error
             else:
-                self._keep(unpacker.read_bytes(self._max_bytes))
+                self._general = None
+                self._renew(unpacker.read_bytes(self._max_bytes))
                 return message
 
     def _receive(self, space: memoryview, deadline: float) -> int:
         left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
         try:
-            if left_s <= 0:
-                raise TimeoutError
             self._sock.settimeout(left_s)
             count = self._sock.recv_into(space)
-        except TimeoutError as error:
-            raise SimulatorGone("no complete reply before the deadline: restart the simulator") from error
+        except TimeoutError:
+            raise
         except OSError as error:
             raise SimulatorGone(f"connection lost ({error}): restart the simulator") from error
         if count == 0:
             raise SimulatorGone("the simulator closed the connection: restart it and run the unit again")
         return count
 
-    def _bounded(self, total: int) -> int:
-        if total > self._max_bytes:
-            raise SimulatorError(f"reply of {total} bytes: at most {self._max_bytes} are read, ask for smaller images")
-        return total
+    def _largest(self) -> int:
+        """Most bytes that the message in the buffer may have: as its head says which request it answers."""
+        if self._bound is None:
+            return self._max_bytes
+        scanner = Scanner(memoryview(self._buffer)[self._start:self._filled])
+        try:
+            head, kind, msgid = scanner.take_byte(), scanner.value(), scanner.value()
+        except (NeedBytes, Unusual, ValueError):
+            return self._max_bytes
+        known = head == _FOUR and kind == 1 and isinstance(msgid, int)
+        return min(self._max_bytes, self._bound(msgid)) if known else self._max_bytes
+
+
+def _check_bound(total: int, most: int) -> None:
+    if total > most:
+        raise SimulatorError(f"reply of {total} bytes: at most {most} are read, ask for smaller images")

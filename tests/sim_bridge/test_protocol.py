@@ -1,4 +1,4 @@
-"""Bytes on the wire: what is packed, how it is read back, and what a client makes of servers that misbehave."""
+"""Bytes on the wire: what is packed and how it is read back; palettes, patterns, angles, the sun."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -18,16 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sim_bridge.airsim.client import airsim_fov_deg, connect
+from sim_bridge.airsim.client import airsim_fov_deg
 from sim_bridge.airsim.decode import ReplyReader
 from sim_bridge.airsim.dialects import DIALECTS, MODES, Dialect, signatures
-from sim_bridge.airsim.messages import DEPTH, SCENE, pack_request, pack_response
-from sim_bridge.airsim.palette import PaletteReader, static_palette
+from sim_bridge.airsim.messages import pack_request, pack_response
+from sim_bridge.airsim.palette import PaletteReader, instance_colours, static_palette
 from sim_bridge.airsim.structs import STRUCTS, BadCast, Codec, Double, pack
 from sim_bridge.embedded.objects import PatternError, matching
 from sim_bridge.embedded.sun import SunClock, local_start, solar_position
-from sim_bridge.errors import InputError, SimulatorError, SimulatorGone, StaleFrame
-from sim_bridge.frames import ENU, NED, Geodetic, NedPose, Quaternion, intrinsics, look_at
+from sim_bridge.errors import InputError, SimulatorError, SimulatorGone
+from sim_bridge.frames import NED, Geodetic, NedPose, Quaternion, intrinsics
 
 CODEC = Codec("airsim", arrays=False)
 POSE = NedPose(NED(1.0, 2.5, -3.0), Quaternion(1.0, 0.0, 0.0, 0.0))
@@ -205,115 +204,6 @@ def test_replies_that_end_early_or_are_too_long_are_errors() -> None:
         read_in_chunks(b"\xa2\xff\xff", [])
 
 
-# servers that misbehave
-
-@contextlib.contextmanager
-def server_that(answer: Callable[[socket.socket, list[Any]], None]) -> Iterator[int]:
-    """Port of a server that says version 1 and then does what `answer(socket, request)` does."""
-    def run(listener: socket.socket) -> None:
-        sock, _ = listener.accept()
-        unpacker = msgpack.Unpacker()
-        with sock:
-            while data := sock.recv(65536):
-                unpacker.feed(data)
-                for request in unpacker:
-                    if request[2] == "getServerVersion":
-                        sock.sendall(pack_response(request[1], None, 1))
-                    else:
-                        answer(sock, request)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=run, args=(listener,))
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join()
-
-
-def image_reply(pose: NedPose = POSE, **changes: Any) -> dict[str, Any]:
-    struct = CODEC.plain("Pose", pose)
-    return {"image_data_uint8": bytes(12), "image_data_float": [], "camera_position": struct["position"],
-            "camera_orientation": struct["orientation"], "time_stamp": 1, "message": "",
-            "pixels_as_float": False, "compress": False, "width": 2, "height": 2, "image_type": 0} | changes
-
-
-def test_nothing_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(SimulatorGone, match="does not answer"):
-        connect("127.0.0.1", port, timeout_s=2)
-
-
-def test_a_silent_server_is_given_up_in_time() -> None:
-    with server_that(lambda *_: None) as port, connect("127.0.0.1", port, timeout_s=0.3) as client:
-        started = time.monotonic()
-        with pytest.raises(SimulatorGone, match="deadline"):
-            client.ping()
-        assert time.monotonic() - started < 2
-        with pytest.raises(SimulatorGone, match="closed"):
-            client.ping()
-
-
-def test_a_server_that_dies_in_mid_reply_is_gone() -> None:
-    def die(sock: socket.socket, request: list[Any]) -> None:
-        sock.sendall(pack_response(request[1], None, np.zeros(1000, np.float32))[:500])
-        sock.shutdown(socket.SHUT_RDWR)
-
-    with server_that(die) as port, connect("127.0.0.1", port) as client, pytest.raises(SimulatorGone):
-        client.call("any")
-
-
-def test_babble_is_an_error() -> None:
-    for babble in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xc1", msgpack.packb([1, 2]), msgpack.packb({})):
-        with server_that(lambda sock, _, said=babble: sock.sendall(said)) as port, \
-                connect("127.0.0.1", port) as client, pytest.raises(SimulatorError):
-            client.ping()
-
-
-def test_replies_to_other_requests_are_passed_over() -> None:
-    def late(sock: socket.socket, request: list[Any]) -> None:
-        sock.sendall(pack_response(999, None, False) + pack_response(request[1], None, True))
-
-    with server_that(late) as port, connect("127.0.0.1", port) as client:
-        assert client.ping()
-
-
-def test_frames_from_another_pose_are_asked_for_again_then_refused() -> None:
-    asked = look_at(ENU(0, 0, 0), 100, 0, 0)
-    calls: list[str] = []
-
-    def stale(sock: socket.socket, request: list[Any]) -> None:
-        calls.append(request[2])
-        sock.sendall(pack_response(request[1], None, [image_reply()] if request[2] == "simGetImages" else None))
-
-    with server_that(stale) as port, connect("127.0.0.1", port) as client:
-        client.set_pose(asked)
-        with pytest.raises(StaleFrame):
-            client.images("0", [SCENE])
-        assert 1 < calls.count("simGetImages") < 10
-
-
-@pytest.mark.parametrize("reply", [
-    [], [image_reply(width=0, message="camera is not set")], [image_reply(width=3)], [image_reply(image_type=1)],
-    [image_reply(image_data_uint8=b"short")], [{"width": 2}], [image_reply(width="2")],
-    [image_reply(camera_position={"x_val": math.nan})],
-])
-def test_images_that_are_not_what_was_asked_for_are_errors(reply: list[Any]) -> None:
-    with server_that(lambda sock, request: sock.sendall(pack_response(request[1], None, reply))) as port, \
-            connect("127.0.0.1", port) as client, pytest.raises(SimulatorError):
-        client.images("0", [SCENE])
-
-
-def test_bgr_becomes_rgb_and_floats_keep_their_bits() -> None:
-    depth = np.array([[1, 2], [3, math.inf]], np.float32)
-    replies = [image_reply(image_data_uint8=bytes(range(12))),
-               image_reply(image_data_float=depth, image_data_uint8=b"", image_type=1)]
-    with server_that(lambda sock, request: sock.sendall(pack_response(request[1], None, replies))) as port, \
-            connect("127.0.0.1", port) as client:
-        scene, metres = client.images("0", [SCENE, DEPTH])
-    assert scene.pixels[0].tolist() == [[2, 1, 0], [5, 4, 3]]
-    np.testing.assert_array_equal(metres.pixels, depth)
-
-
 # palette, patterns, angles, sun
 
 def test_palette_is_airsims() -> None:
@@ -323,6 +213,16 @@ def test_palette_is_airsims() -> None:
     assert {i: tuple(palette[i].tolist()) for i in anchors} == anchors
     for channel in palette[1:255].T:
         assert len(np.unique(channel)) == 254
+
+
+def test_instance_colours_are_those_of_cosys() -> None:
+    """First and last rows, and two between, of colormap.npy in cosysairsim 3.5."""
+    colours = instance_colours(64_000)
+    assert colours[:9].tolist() == [[255, 255, 255], [255, 255, 127], [255, 127, 255], [255, 127, 127],
+                                    [127, 255, 255], [127, 255, 127], [127, 127, 255], [127, 127, 127],
+                                    [255, 255, 191]]
+    assert colours[27].tolist() == [255, 255, 95] and colours[38].tolist() == [255, 95, 191]
+    assert len(np.unique(colours, axis=0)) == len(colours)
 
 
 def test_palette_reads_back_and_refuses_other_colours() -> None:

@@ -1,0 +1,246 @@
+"""What a server does with pixels, ids and depths, found out by looking at its images.
+
+Builds differ from their documentation: the order of raw pixels, the palette of ids, the precision of depths (protocol
+reference, sections 8 and 10). Each is measured once for a connection, when it is first needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sim_bridge.airsim.checks import Image, Precision, precision, read_images
+from sim_bridge.airsim.messages import SCENE, SEGMENTATION, ImageType
+from sim_bridge.airsim.palette import U8, PaletteReader, instance_colours, static_palette
+from sim_bridge.classes import CLASS_ID
+from sim_bridge.embedded.objects import GROUPS
+from sim_bridge.errors import FrameError, SimulatorError
+from sim_bridge.frames import NED
+
+if TYPE_CHECKING:
+    from sim_bridge.airsim.client import Client
+
+PROBED = (*CLASS_ID.values(), 19, 42, 107, 200, 254, 255)
+"""Ids whose colours are looked at; if one is not AirSim's, all 256 are."""
+_CAMERAS = ("0", "1", "2", "3", "4")
+"""Looked through for colours, where the camera in use sees none."""
+_TRIES = 3
+_COLOURED = 8
+"""Red and blue of a pixel that tells their order differ by more."""
+_PIXELS = 16
+_OBJECTS = 62
+"""Most objects that are given ids: each look tells them apart by one bit more."""
+_ONE, _OTHER = 1, 2
+_HERE = NED(0.0, 0.0, 0.0)
+Codes = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a server was found to do."""
+
+    dialect: str
+    bgr: bool
+    """Order of raw pixels; else RGB."""
+    bgr_seen: bool
+    """False: nothing coloured was in sight, the dialect's order is taken."""
+    palette: U8 | None = field(repr=False)
+    """(256, 3) RGB of each id, read only; None with Cosys, whose colours are the objects'."""
+    palette_seen: bool
+    """False: no object was in sight, AirSim's palette is taken."""
+    depth_precision: Precision
+    """Of the depths that came so far."""
+
+
+class Measuring:
+    """Measurements of one connection, made when they are first needed. The client's lock is held by callers but for
+    `bgr` and `note_depths`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known = Measured(client.dialect.name, client.dialect.bgr, False, None, False, "unknown")
+        self._tries = 0
+        self._reader: PaletteReader | None = None
+        self._world = ""
+
+    def bgr(self, camera_name: str) -> bool:
+        """True if raw pixels come as BGR."""
+        if not self._known.bgr_seen and self._tries < _TRIES:
+            with self._client.learning:
+                self._measure_order(camera_name)
+        return self._known.bgr
+
+    def note_depths(self, images: Sequence[Image]) -> None:
+        """Learn the precision of depths from images that came anyway."""
+        if self._known.depth_precision == "unknown":
+            for image in images:
+                if image.image_type in (ImageType.DEPTH_PLANAR, ImageType.DEPTH_PERSPECTIVE):
+                    self._known = replace(self._known, depth_precision=precision(image.pixels))
+
+    def value(self, camera_name: str) -> Measured:
+        """All of it; depths as far as they were seen."""
+        self.bgr(camera_name)
+        if self._known.palette is None and self._known.dialect != "cosys":
+            seen = measure_palette(self._client, camera_name, self._known.bgr)
+            self._known = replace(self._known, palette=static_palette() if seen is None else seen,
+                                  palette_seen=seen is not None)
+        return self._known
+
+    def reader(self, camera_name: str) -> PaletteReader:
+        """Ids, or with Cosys classes, from the colours of segmentation images."""
+        if self._reader is None:
+            palette = self.value(camera_name).palette
+            self._reader = PaletteReader(palette) if palette is not None else object_colours(self._client)
+        return self._reader
+
+    def forget_objects(self, change: tuple[Any, ...]) -> None:
+        """Cosys' colours are those of a world's objects: look again after a change of them."""
+        said = str(change[0]) if change else ""
+        if self._known.dialect != "cosys" or (said.startswith("mage.") and not said.startswith("mage.load")):
+            return
+        if said != self._world or not said:
+            self._world, self._reader = said, None
+
+    def _measure_order(self, camera_name: str) -> None:
+        if self._known.bgr_seen or self._tries >= _TRIES:
+            return
+        self._tries += 1
+        for camera in (camera_name, *(other for other in _CAMERAS if other != camera_name)):
+            answers = [_pixel_order(self._client, camera, kind) for kind in (ImageType.SEGMENTATION, ImageType.SCENE)]
+            for bgr in answers:
+                if isinstance(bgr, bool):
+                    self._known = replace(self._known, bgr=bgr, bgr_seen=True)
+                    return
+            if answers == ["refused"] * 2:
+                # no world yet: other cameras see no more
+                return
+
+
+def _pixel_order(client: Client, camera_name: str, image_type: int) -> bool | Literal["grey", "refused"]:
+    try:
+        bgr = pixel_order(client, camera_name, image_type)
+    except SimulatorError:
+        return "refused"
+    return "grey" if bgr is None else bgr
+
+
+def pixel_order(client: Client, camera_name: str, image_type: int) -> bool | None:
+    """True if raw pixels come as BGR, False for RGB, None if the image has too little colour to tell: the same frame
+    raw and as PNG, compared where red and blue differ. Raises SimulatorError."""
+    requests = [replace(SCENE, image_type=image_type), replace(SCENE, image_type=image_type, compress=True)]
+    raw, png = (image.pixels.astype(np.int16) for image in
+                read_images(client.replies(camera_name, requests), requests, False, _HERE, None))
+    told = np.abs(png[..., 0] - png[..., 2]) > _COLOURED
+    if raw.shape != png.shape or np.count_nonzero(told) < min(_PIXELS, told.size):
+        return None
+    as_rgb, as_bgr = (float(np.abs(order[told] - png[told]).mean()) for order in (raw, raw[..., ::-1]))
+    if min(as_rgb, as_bgr) > 0.5 * max(as_rgb, as_bgr):
+        return None
+    return as_bgr < as_rgb
+
+
+def measure_palette(client: Client, camera_name: str, bgr: bool) -> U8 | None:
+    """(256, 3) RGB of each id: objects in sight are given ids, and get back those that they had. None if none of the
+    some 62 is in sight. At most 280 looks; where the palette is AirSim's and 4 of MAGE's groups are in sight, 9."""
+    with _borrowed(client) as objects:
+        seen = _in_sight(client, camera_name, bgr, objects)
+        if not seen:
+            return None
+        known = static_palette()
+        found = _walk(client, camera_name, bgr, seen, PROBED)
+        if all(colour == _code(known[number]) for number, colour in found.items()):
+            return known
+        found = _walk(client, camera_name, bgr, seen, range(len(known)))
+    codes = np.array([found[number] for number in range(len(known))], np.int32)
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _borrowed(client: Client) -> Iterator[list[str]]:
+    """Names of objects whose ids may be changed in this block. Of MAGE's worlds the groups: a building that was given
+    the id that it had would keep it as a ruin."""
+    names = client.list_objects()
+    chosen = [name for name in names if name in GROUPS] or names[::max(1, -(-len(names) // _OBJECTS))]
+    had = dict(zip(chosen, (future.result() for future in
+                            [client.submit("simGetSegmentationObjectID", mesh_name=n.lower()) for n in chosen]),
+                   strict=True))
+    had = {name: number for name, number in had.items() if number >= 0}
+    try:
+        yield list(had)
+    finally:
+        _set_ids(client, had)
+
+
+def _set_ids(client: Client, ids: Mapping[str, int]) -> None:
+    for future in [client.submit("simSetSegmentationObjectID", mesh_name=name, object_id=number, is_name_regex=False)
+                   for name, number in ids.items()]:
+        future.result()
+
+
+def _look(client: Client, camera_name: str, bgr: bool) -> Codes:
+    """(H*W,) colours of the segmentation image, each as one number."""
+    (image,) = read_images(client.replies(camera_name, [SEGMENTATION]), [SEGMENTATION], bgr, _HERE, None)
+    wide = image.pixels.reshape(-1, 3).astype(np.int32)
+    codes: Codes = (wide[:, 0] << 16) | (wide[:, 1] << 8) | wide[:, 2]
+    return codes
+
+
+def _in_sight(client: Client, camera_name: str, bgr: bool, objects: Sequence[str]) -> dict[str, int]:
+    """One pixel of each object in sight. All are given one id, then another: what changes is theirs; then each look
+    tells one bit of the number of the object at every pixel."""
+    def look(bits: Sequence[int]) -> Codes:
+        _set_ids(client, {name: _OTHER if bit else _ONE for name, bit in zip(objects, bits, strict=True)})
+        return _look(client, camera_name, bgr)
+
+    count = len(objects)
+    ones, others = look([0] * count), look([1] * count)
+    number = np.zeros(len(ones), np.int64)
+    theirs = ones != others
+    for place in range(max(1, (count - 1).bit_length())):
+        seen = look([index >> place & 1 for index in range(count)])
+        number |= (seen == others).astype(np.int64) << place
+        theirs &= (seen == ones) | (seen == others)
+    pixels = {name: np.flatnonzero(theirs & (number == index)) for index, name in enumerate(objects)}
+    return {name: int(where[len(where) // 2]) for name, where in pixels.items() if len(where)}
+
+
+def _walk(client: Client, camera_name: str, bgr: bool, seen: Mapping[str, int],
+          ids: Sequence[int]) -> dict[int, int]:
+    """Colour of each id, shown by as many objects at once as are in sight."""
+    found: dict[int, int] = {}
+    for first in range(0, len(ids), len(seen)):
+        some = dict(zip(seen, ids[first:first + len(seen)], strict=False))
+        _set_ids(client, some)
+        colours = _look(client, camera_name, bgr)
+        found |= {number: int(colours[seen[name]]) for name, number in some.items()}
+    return found
+
+
+def object_colours(client: Client) -> PaletteReader:
+    """Classes by colour on Cosys: the colour map's entry of every object's index, and the class of MAGE's objects by
+    their names (0 for others). Raises FrameError if there are no objects."""
+    names = [str(name) for name in client.ask("simListInstanceSegmentationObjects")]
+    indices = [future.result() for future in
+               [client.submit("simGetSegmentationObjectID", mesh_name=name) for name in names]]
+    known = {number: _class_of(name) for name, number in zip(names, indices, strict=True) if number >= 0}
+    if not known:
+        raise FrameError("no objects have segmentation colours: load a world first")
+    colours = instance_colours(max(known) + 1)[list(known)]
+    nothing = np.zeros((1, 3), np.uint8)
+    return PaletteReader(np.concatenate([nothing, colours]), [0, *known.values()])
+
+
+def _class_of(name: str) -> int:
+    if name.startswith("mage_building_"):
+        return CLASS_ID["building"]
+    return GROUPS.get(name, 0)
+
+
+def _code(colour: U8) -> int:
+    red, green, blue = (int(v) for v in colour)
+    return red << 16 | green << 8 | blue
