@@ -208,7 +208,7 @@ def _plainer(codec: Codec, kind: str) -> Convert:
         return lambda value: value if isinstance(value, np.ndarray) else [float(v) for v in value]
     if kind.startswith("["):
         item: Convert = _plainer(codec, _item_kind(kind))
-        return lambda value: [item(entry) for entry in value]
+        return lambda value: value if isinstance(value, Packed) else [item(entry) for entry in value]
     if kind.startswith("("):
         parts: list[Convert] = [_plainer(codec, part) for part in _item_kind(kind).split(", ")]
         return lambda value: [part(entry) for part, entry in zip(parts, value, strict=True)]
@@ -280,6 +280,10 @@ _SCALAR_DECODERS: Mapping[str, Convert] = {
 }
 
 
+class Packed(bytes):
+    """A value of a reply that is msgpack already."""
+
+
 class Double(float):
     """A float that travels with 64 bits; in replies every other float is AirSim's `real_T`, 32 bits."""
 
@@ -336,10 +340,24 @@ def _pack_into(parts: list[bytes], packer: Any, value: Any) -> None:
             _pack_into(parts, packer, entry)
     elif isinstance(value, np.ndarray):
         parts += [packer.pack_array_header(value.size), pack_floats(value)]
+    elif isinstance(value, Packed):
+        parts.append(value)
     elif isinstance(value, Double):
         parts.append(msgpack.packb(float(value)))
     else:
         parts.append(packer.pack(value))
+
+
+def packed_vectors(values: npt.NDArray[np.floating]) -> Packed:
+    """The list of vectors (N, 3) as Vector3r maps of float32."""
+    names = [bytes([0xA5]) + name.encode() for name in ("x_val", "y_val", "z_val")]
+    item = np.dtype([("map", "u1"), *[(f"{part}{k}", layout) for k in range(3) for part, layout in
+                                      (("name", "S6"), ("tag", "u1"), ("value", ">f4"))]])
+    items = np.empty(len(values), item)
+    items["map"] = 0x83
+    for k, name in enumerate(names):
+        items[f"name{k}"], items[f"tag{k}"], items[f"value{k}"] = name, FLOAT_TAG, values[:, k]
+    return Packed(msgpack.Packer().pack_array_header(len(values)) + items.tobytes())
 
 
 def pack_floats(values: npt.NDArray[np.floating]) -> bytes:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sim_bridge.embedded import cameras, capture, scene_objects
+from sim_bridge.embedded import cameras, capture, markers, scene_objects
 from sim_bridge.embedded.cameras import CameraRef, View
 from sim_bridge.embedded.capture import Frame, Wanted
 from sim_bridge.embedded.config import SimulatorConfig
@@ -93,6 +93,7 @@ class Simulator:
         present = scene_objects.unchanged(present)
         known = self._state.loaded is not None and self._state.loaded.world_id == world_id
         self.update(loaded=present, phase="before", stencils={}, errors={})
+        self.change(markers.cleared)
         if self.fleet is not None and not known:
             self._restart()
 

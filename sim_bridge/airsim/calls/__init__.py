@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sim_bridge.airsim.calls import (
+    annotation,
     connection,
     console,
     environment,
+    geometry,
     images,
+    lens,
     multirotor,
     objects,
+    plot,
     segmentation,
     sensors,
     vehicles,
 )
 from sim_bridge.airsim.calls.registry import Call, registered
 
-_MODULES = (connection, console, environment, images, multirotor, objects, segmentation, sensors, vehicles)
+_MODULES = (annotation, connection, console, environment, geometry, images, lens, multirotor, objects, plot,
+            segmentation, sensors, vehicles)
 CALLS: Mapping[str, Call] = registered()
