@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "start the embedded simulator: an AirSim server over a folder of world packages",
     "airsim-env": "make an environment in which AirSim's official Python client works, and check it",
     "capture": "fly campaigns over scenes: before and after frames with their labels, into a Zarr store",
+    "fly": "fly a survey by multirotor before and after, and draw it: paths, footprints, orthomosaics, errors",
     "realism": "fit the realism pipeline to a real sensor, and move frames toward it",
     "train": "train the damage model on frames and unlabelled real pairs",
     "loop": "run the active-learning loop: propose, capture, translate, train, judge",

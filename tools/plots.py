@@ -21,7 +21,7 @@ RAW, MOVED, FLOOR = "#b0b6bf", COLOURS[0], COLOURS[1]
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: x in training steps over all rounds."""
+    """One line: x in training steps over all rounds, or in the unit that the plot says."""
 
     name: str
     steps: tuple[float, ...]
@@ -66,6 +66,22 @@ def curves(panels: Mapping[str, Sequence[Curve]], borders: Sequence[float]) -> s
             place.set_xlabel("training step")
             place.legend(frameon=False, fontsize=8, labelcolor=INK)
             _plain(place)
+        return _svg(figure)
+
+
+def stacked(panels: Mapping[str, Sequence[Curve]], x_label: str) -> str:
+    """One panel below the other over the same x, titles as labels of y; lines of the same name have one colour."""
+    names = list(dict.fromkeys(line.name for lines in panels.values() for line in lines))
+    colour = dict(zip(names, _cycle(len(names)), strict=True))
+    with _figure(9.6, 1.55 * len(panels) + 0.5) as figure:
+        axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
+        for place, (title, lines) in zip(axes, panels.items(), strict=True):
+            for line in lines:
+                place.plot(line.steps, line.values, color=colour[line.name], linewidth=1.2, label=line.name)
+            place.set_ylabel(title)
+            _plain(place)
+        _legend_above(axes[0], len(names))
+        axes[-1].set_xlabel(x_label)
         return _svg(figure)
 
 
