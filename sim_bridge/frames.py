@@ -118,6 +118,18 @@ def enu_from_ned(p: NED) -> ENU:
     return ENU(p.east, p.north, -p.down)
 
 
+def unreal_from_enu(points: F64) -> F64:
+    """(N, 3) points in Unreal's world frame (x north, y east, z up, left-handed, centimetres) from ENU metres."""
+    return points[:, [1, 0, 2]] * 100.0
+
+
+def unreal_from_ned(pose: NedPose) -> NedPose:
+    """A pose whose numbers are those of Unreal's world frame: centimetres and (w, -x, -y, z), see AirSim's
+    NedTransform.cpp. Only for what AirSim sends as the engine has it."""
+    p, q = pose.position, pose.orientation
+    return NedPose(NED(p.north * 100.0, p.east * 100.0, -p.down * 100.0), Quaternion(q.w, -q.x, -q.y, q.z))
+
+
 def rotation_from_quaternion(q: Quaternion) -> F64:
     """3x3 matrix that turns body vectors into the parent frame. The quaternion is normalised first."""
     w, x, y, z = q.array() / np.linalg.norm(q.array())

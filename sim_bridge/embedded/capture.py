@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sim_bridge.embedded.cameras import CameraRef, View, camera_of, reported_pose, seen_from, view_of
 from sim_bridge.embedded.config import SimulatorConfig
 from sim_bridge.embedded.lens_distortion import distorted
+from sim_bridge.embedded.markers import drawn_over
 from sim_bridge.embedded.render import Rendered, measure, render
 from sim_bridge.embedded.scene_objects import NoWorld
 from sim_bridge.embedded.state import State
@@ -99,7 +100,7 @@ def _frame(config: SimulatorConfig, state: State, ref: CameraRef, view: View, pa
     before: Mapping[CameraRef, NedPose] = state.extra.get(_SEEN, {})
     return Frame(
         view, reported_pose(state, ref), eye, time_ns, state, shape.depth,
-        None if seen is None else distorted(_weathered(config, state, eye, view, time_ns, seen), view.camera,
+        None if seen is None else distorted(_plotted(config, state, eye, view, time_ns, seen), view.camera,
                                             camera_of(state, ref).distortion),
         None if lit is None else lit.rgb, shape.normal,
         None if marked is None else marked.material, None if marked is None else marked.instance,
@@ -112,6 +113,13 @@ def _rendered(config: SimulatorConfig, state: State, eye: CameraPose, view: View
     light = light_at(state.sun_clock, state.light, time_ns, state.loaded.origin)
     return render(state.loaded.scene, state.phase, eye, view.camera, light, state.band, config.samples,
                   normals=normals, ortho_m=view.ortho_width_m, plain=plain)
+
+
+def _plotted(config: SimulatorConfig, state: State, eye: CameraPose, view: View, time_ns: int,
+             seen: Rendered) -> npt.NDArray[np.uint8]:
+    """Colours of a frame with the markers that callers plotted."""
+    weathered = _weathered(config, state, eye, view, time_ns, seen)
+    return drawn_over(weathered, seen.depth, eye, view.camera, view.ortho_width_m, state, time_ns)
 
 
 def _weathered(config: SimulatorConfig, state: State, eye: CameraPose, view: View, time_ns: int,

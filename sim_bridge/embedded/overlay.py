@@ -49,7 +49,7 @@ class Hidden:
         """(F,) faces of a tile that are drawn all the same."""
         instance = tile.drawn.surface.instance
         own = np.array([number - tile.first_id for number in self.instances if number > tile.first_id], np.int64)
-        keep = ~np.isin(instance, own) | (instance == 0)
+        keep: npt.NDArray[np.bool_] = ~np.isin(instance, own) | (instance == 0)
         if self.classes:
             keep &= ~(np.isin(class_of(tile.drawn.surface.material), list(self.classes)) & (instance == 0))
         return keep

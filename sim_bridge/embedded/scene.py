@@ -241,9 +241,10 @@ def without(drawn: Drawn, keep: npt.NDArray[np.bool_]) -> Drawn:
     frame = surface.shelter_west_south_cell
     shelter = _shelter(bvh, len(surface.shelter), float(frame[0]), float(frame[2]))
     mesh = Mesh(vertices[:-1], faces[keep], surface.material[keep], surface.instance[keep], surface.tint[keep])
-    own = dict(zip(("faces", "material", "instance", "tint"), _faces(mesh), strict=True))
-    return Drawn(bvh, surface._replace(**own, shelter=shelter.values, crowns=crown_heights(mesh, shelter)),
-                 drawn.soft[keep], drawn.ground_m)
+    faces, material, instance, tint = _faces(mesh)
+    left = surface._replace(faces=faces, material=material, instance=instance, tint=tint, shelter=shelter.values,
+                            crowns=crown_heights(mesh, shelter))
+    return Drawn(bvh, left, drawn.soft[keep], drawn.ground_m)
 
 
 def _faces(mesh: Mesh) -> tuple[npt.NDArray[np.int32], U16, U32, npt.NDArray[np.uint8]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ U8 = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
+_Kind = TypeVar("_Kind", bound=np.generic)
 MAX_FACES = 40_000
 """Of one object, after its faces were cut."""
 _LARGEST_BYTES = 16 << 20
@@ -68,7 +70,7 @@ def _longest(mesh: Mesh) -> F64:
     return np.asarray(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1))
 
 
-def _four(values: npt.NDArray[np.generic], large: Bools) -> npt.NDArray[np.generic]:
+def _four(values: npt.NDArray[_Kind], large: Bools) -> npt.NDArray[_Kind]:
     return np.concatenate([values[~large], np.repeat(values[large], 4, axis=0)])
 
 
@@ -83,7 +85,7 @@ def _quartered(mesh: Mesh, large: Bools) -> Mesh:
     faces = np.arange(len(parts)).reshape(-1, 3) + len(mesh.vertices)
     return Mesh(np.concatenate([mesh.vertices, parts.astype(np.float32)]),
                 np.concatenate([mesh.faces[~large], faces.astype(np.uint32)]),
-                *(_four(values, large) for values in (mesh.material, mesh.instance, mesh.tint)))
+                _four(mesh.material, large), _four(mesh.instance, large), _four(mesh.tint, large))
 
 
 def _sampled(texture: U8, mesh: Mesh, here: Bools, low: npt.NDArray[np.float32],
@@ -97,10 +99,12 @@ def _sampled(texture: U8, mesh: Mesh, here: Bools, low: npt.NDArray[np.float32],
     v = np.where(axis == 2, at[:, 1], at[:, 2])
     rows = np.clip(((1 - v) * texture.shape[0]).astype(int), 0, texture.shape[0] - 1)
     columns = np.clip((u * texture.shape[1]).astype(int), 0, texture.shape[1] - 1)
-    return texture[rows, columns]
+    colours: U8 = texture[rows, columns]
+    return colours
 
 
 def _tints(rgb: U8) -> U8:
     """Tints of paint whose albedo is that of colours in a picture."""
     albedo = (rgb / 255.0) ** GAMMA
-    return np.clip(np.rint(128 * albedo / np.array(TABLE[INDEX[PAINT]].albedo)), 0, 255).astype(np.uint8)
+    tints: U8 = np.clip(np.rint(128 * albedo / np.array(TABLE[INDEX[PAINT]].albedo)), 0, 255).astype(np.uint8)
+    return tints

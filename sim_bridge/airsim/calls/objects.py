@@ -134,11 +134,10 @@ def set_vehicle_light_intensity(_: Context, vehicle_name: str, light_name: str, 
 @rpc("simLoadLevel", note="a level is a world id of the world root; vehicles go back to their starts")
 def load_level(context: Context, level_name: str) -> bool:
     simulator, loaded = context.simulator, context.simulator.state.loaded
-    if not WORLD_ID.fullmatch(level_name) or (loaded and loaded.world_id == level_name):
+    if not WORLD_ID.fullmatch(level_name) or (loaded is not None and loaded.world_id == level_name):
         return False
     run_command(simulator, f"mage.load {level_name}")
-    done = simulator.state.loaded
-    if done is None or done.world_id != level_name:
+    if simulator.state.loaded is None or simulator.state.loaded.world_id != level_name:
         return False
     simulator.reset()
     return True
