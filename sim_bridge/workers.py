@@ -81,7 +81,8 @@ def start_simulator(settings: SimulatorSettings) -> Simulator:
     """Start an embedded simulator on a free port and connect to it. Raises SimulatorGone if it is not ready in time."""
     command = [sys.executable, "-m", "sim_bridge.airsim.server", "--world-root", str(settings.world_root),
                "--port", "0", "--width", str(settings.width), "--height", str(settings.height),
-               "--samples", str(settings.samples), "--mode", "ComputerVision", "--settings", "{}", "--stop-on-eof"]
+               "--samples", str(settings.samples), "--mode", "ComputerVision", "--settings", "{}",
+               "--stop-on-eof", *settings.options]
     with tempfile.TemporaryFile() as said:
         # its own session: Ctrl-C in the terminal reaches the coordinator alone, which then ends everything in order
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
