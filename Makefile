@@ -36,9 +36,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $(READY)
 
-# Only tests install the extra `cityengine`: Esri's runtime is free for personal, educational and non-commercial use.
+# Only tests install the extras `cityengine` (Esri's runtime is free for personal, educational and non-commercial use) and
+# `cosys`, the client object that `adopt` takes over.
 $(TESTED): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,cityengine]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,cityengine,cosys]"
 	@touch $(TESTED)
 
 clean:
