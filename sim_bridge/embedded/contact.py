@@ -54,6 +54,17 @@ def ground_down(state: State, north: float, east: float) -> float:
     return t - _TOP_M if math.isfinite(t) else 0.0
 
 
+def heights_under(state: State, places: F64, down: float, step_m: float = 1.5) -> F64:
+    """Global down (N,) of the ground under places (N, 2), north and east, looked for from step_m above `down`; the same
+    as `down` where there is none. Without a world: 0. Raises InputError."""
+    if state.loaded is None:
+        return np.zeros(len(places))
+    origins = np.column_stack([places[:, ::-1], np.full(len(places), step_m - down)])
+    below = np.tile([0.0, 0.0, -1.0], (len(places), 1))
+    t = state.loaded.scene.cast(origins, below, state.phase).t.astype(np.float64)
+    return np.where(np.isfinite(t), down - step_m + t, down)
+
+
 def meet(state: State, before: NED, after: NED, half_height_m: float = HALF_HEIGHT_M,
          reach_m: float = REACH_M) -> Contact | None:
     """What a body meets whose centre went from one place to another in global NED.

@@ -44,6 +44,8 @@ _MIN_CLIMB_THROTTLE, _MIN_ANGLING_THROTTLE = 0.3, 0.05
 _Z_DISCOUNT = 0.9999 ** (1000 / 3 / STEPS_PER_S)
 """SimpleFlight forgets this much of the height's integral in each of its 3 ms steps."""
 _HALF_TURN = math.pi
+_FASTEST_TURN = 100.0
+"""rad/s: nothing damps a body that is spun by its motors, and the gyroscopic terms grow with the square."""
 
 
 def generic_quad() -> F64:
@@ -207,7 +209,7 @@ def drag(body: F64, frame: F64, wind: F64, step_s: float) -> tuple[float, float,
 
 @inner
 def move(body: F64, frame: F64, outside: F64, step_s: float) -> None:
-    """One step of the rigid body: velocity Verlet, Euler's equation for the turn. outside: wind (m/s), then force (N)."""
+    """One step of the rigid body: velocity Verlet, Euler's equation for the turn. outside: wind, then force."""
     lift = frame[THRUST] * (body[ROTORS] + body[ROTORS + 1] + body[ROTORS + 2] + body[ROTORS + 3])
     if body[GROUNDED] > 0:
         up = turned(body, 0.0, 0.0, lift)[2] - outside[5]
@@ -236,7 +238,7 @@ def move(body: F64, frame: F64, outside: F64, step_s: float) -> None:
     bend = ((-right * reach - (c - b) * q * r) / a, (front * reach - (a - c) * p * r) / b,
             (spin * frame[TORQUE] - (b - a) * p * q) / c)
     for k in range(3):
-        body[RATE + k] += (body[TURNING + k] + bend[k]) * half
+        body[RATE + k] = clip(body[RATE + k] + (body[TURNING + k] + bend[k]) * half, -_FASTEST_TURN, _FASTEST_TURN)
         body[TURNING + k] = bend[k]
 
 

@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from sim_bridge.embedded.car import Car
 from sim_bridge.embedded.clock import CHUNK, Clock
 from sim_bridge.embedded.config import SimulatorConfig
+from sim_bridge.embedded.dynamics import STEPS_PER_S
 from sim_bridge.embedded.pilot import Pilot, Steps
-from sim_bridge.embedded.state import ZERO, Kinematics, State, Vehicle
+from sim_bridge.embedded.state import ZERO, Collision, Kinematics, State, Vehicle
 from sim_bridge.errors import MageError
 from sim_bridge.frames import NED
 
 _log = logging.getLogger(__name__)
 Change = Callable[[Callable[[State], State]], State]
+Mover = Pilot | Car
 FORCE = "external_force"
 """Key of `State.extra`: force in N, NED, on every vehicle."""
 
@@ -27,31 +30,52 @@ class Fleet:
 
     def __init__(self, config: SimulatorConfig, state: Callable[[], State], change: Change) -> None:
         self._state, self._change = state, change
-        self._pilots: dict[str, Pilot] = {}
+        self._movers: dict[str, Mover] = {}
         self.clock = Clock(config.clock_speed, config.steppable, self._advance, self._busy)
+        self.watcher: Callable[[], None] | None = None
+        """Called fifty times a simulated second, while no time passes."""
 
     def start(self) -> None:
         """Take up the vehicles of the state, and let time pass."""
         with self.clock.held():
             self._sync()
+            # compiled here, not within the first command of whoever comes first
+            Pilot().advance(1, ZERO, ZERO)
         self.clock.start()
 
     def close(self) -> None:
         """End all tasks and the time."""
         with self.clock.held():
-            for pilot in self._pilots.values():
-                self._cancel(pilot)
+            for mover in self._movers.values():
+                self._cancel(mover)
         self.clock.close()
 
     @contextmanager
-    def piloted(self, name: str) -> Iterator[Pilot]:
-        """The pilot of a vehicle ("" is the first), while no time passes. Raises KeyError."""
+    def moved(self, name: str) -> Iterator[Mover]:
+        """What moves a vehicle ("" is the first), while no time passes. Raises KeyError."""
         with self.clock.held():
             vehicle = self._state().vehicle(name)
-            pilot = self._pilots[vehicle.config.name]
-            pilot.obeys, pilot.now_s = vehicle.api_enabled, self.clock.now_s
-            yield pilot
+            mover = self._movers[vehicle.config.name]
+            mover.obeys = vehicle.api_enabled
+            yield mover
             self._publish({})
+
+    @contextmanager
+    def piloted(self, name: str) -> Iterator[Pilot]:
+        """The pilot of a multirotor. Raises KeyError."""
+        with self.moved(name) as mover:
+            if not isinstance(mover, Pilot):
+                raise KeyError(name)
+            mover.now_s = self.clock.now_s
+            yield mover
+
+    @contextmanager
+    def driven(self, name: str) -> Iterator[Car]:
+        """A car. Raises KeyError."""
+        with self.moved(name) as mover:
+            if not isinstance(mover, Car):
+                raise KeyError(name)
+            yield mover
 
     def do(self, name: str, make: Callable[[Pilot], Steps]) -> Future[bool]:
         """Give a vehicle a task instead of the one it has, whose future gives False. Raises what the task raises
@@ -62,20 +86,25 @@ class Fleet:
 
     def cancel(self, name: str) -> None:
         """End a vehicle's task, whose future gives False. Raises KeyError."""
-        with self.piloted(name) as pilot:
-            self._cancel(pilot)
+        with self.moved(name) as mover:
+            self._cancel(mover)
 
     def place(self, name: str, kinematics: Kinematics) -> None:
         """Put a vehicle somewhere. Raises KeyError."""
-        with self.piloted(name) as pilot:
-            pilot.place(kinematics)
+        with self.moved(name) as mover:
+            mover.place(kinematics)
+
+    def sync(self) -> None:
+        """Take up vehicles that were added to the state."""
+        with self.clock.held():
+            self._sync()
 
     def restart(self, started: Callable[[State], State]) -> None:
         """Change the state such that all vehicles are at their starts: tasks end, all rest."""
         with self.clock.held():
-            for pilot in self._pilots.values():
-                self._cancel(pilot)
-            self._pilots.clear()
+            for mover in self._movers.values():
+                self._cancel(mover)
+            self._movers.clear()
             self.clock.pause(False)
             self._change(started)
             self._sync()
@@ -94,57 +123,64 @@ class Fleet:
             return done
 
     def _sync(self) -> None:
-        """Have a pilot for every vehicle that flies."""
-        vehicles = self._state().vehicles
-        for name, vehicle in vehicles.items():
-            if name not in self._pilots and vehicle.config.kind == "simpleflight":
-                self._pilots[name] = Pilot()
-                self._pilots[name].place(vehicle.kinematics)
-                self._pilots[name].body[27] = float(vehicle.landed)
+        """Have a mover for every vehicle that moves."""
+        for name, vehicle in self._state().vehicles.items():
+            if name not in self._movers and vehicle.config.kind != "computervision":
+                self._movers[name] = _mover(vehicle)
         self._publish({})
 
     def _busy(self) -> bool:
-        return any(pilot.task is not None for pilot in self._pilots.values())
+        return any(mover.busy for mover in self._movers.values())
 
-    def _cancel(self, pilot: Pilot) -> None:
-        future = pilot.cancel()
+    def _cancel(self, mover: Mover) -> None:
+        future = mover.cancel()
         if future is not None:
             self.clock.later(lambda: _answer(future, False))
 
     def _advance(self, steps: int) -> None:
         state = self._state()
         force: NED = state.extra.get(FORCE, ZERO)
-        hits: dict[str, Any] = {}
-        for name, pilot in self._pilots.items():
+        hits: dict[str, Collision] = {}
+        for name, mover in self._movers.items():
             vehicle = state.vehicles[name]
-            before = pilot.position.tolist()
-            pilot.advance(steps, state.wind, force)
+            before = mover.position.tolist()
+            mover.advance(steps, state.wind, force)
             try:
-                hit = pilot.collide(state, vehicle.start.position, before, self.clock.now_ns)
-            except MageError as error:
+                hit = mover.collide(state, vehicle.start.position, before, steps / STEPS_PER_S, self.clock.now_ns)
+            except (MageError, OSError) as error:
                 _log.error("no collisions: %s", error)
                 hit = None
             if hit is not None:
                 hits[name] = hit
             if self.clock.steps % CHUNK == 0:
-                self._tick(pilot, vehicle)
+                self._tick(mover, vehicle)
         self._publish(hits)
+        if self.watcher is not None and self.clock.steps % CHUNK == 0:
+            self.watcher()
 
-    def _tick(self, pilot: Pilot, vehicle: Vehicle) -> None:
-        ended = pilot.tick(vehicle, self.clock.now_s)
+    def _tick(self, mover: Mover, vehicle: Vehicle) -> None:
+        ended = mover.tick(vehicle, self.clock.now_s)
         if ended is not None:
             future, answer = ended
             self.clock.later(lambda: _answer(future, answer))
 
-    def _publish(self, hits: dict[str, Any]) -> None:
+    def _publish(self, hits: dict[str, Collision]) -> None:
         """Tell the state where all are."""
         def published(state: State) -> State:
             vehicles = dict(state.vehicles)
-            for name, pilot in self._pilots.items():
-                vehicles[name] = replace(vehicles[name], kinematics=pilot.kinematics(), landed=pilot.landed,
+            for name, mover in self._movers.items():
+                vehicles[name] = replace(vehicles[name], kinematics=mover.kinematics(), landed=mover.landed,
                                          collision=hits.get(name, vehicles[name].collision))
             return replace(state, vehicles=vehicles, time_ns=self.clock.now_ns, paused=self.clock.paused)
         self._change(published)
+
+
+def _mover(vehicle: Vehicle) -> Mover:
+    mover: Mover = Car() if vehicle.config.kind == "physxcar" else Pilot()
+    mover.place(vehicle.kinematics)
+    if isinstance(mover, Pilot) and vehicle.landed:
+        mover.rest()
+    return mover
 
 
 def _answer(future: Future[Any], answer: Any) -> None:

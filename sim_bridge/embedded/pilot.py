@@ -23,6 +23,8 @@ HOLD_AFTER_S = 0.06
 _IDLE_THROTTLE = 0.1 / 1.5
 _RESTITUTION, _FRICTION = 0.55, 0.5
 _RESTING_M_S = 0.3
+_MOST_WIND_M_S, _MOST_FORCE_N, _MOST_MOTION = 200.0, 1e4, 1e3
+"""Whatever is asked for beyond these: more, and a step would no longer follow from the one before."""
 ANGLES = (d.ANGLE_LEVEL, d.ANGLE_LEVEL, d.ANGLE_RATE, d.PASSTHROUGH)
 _IDLE = (0.0, 0.0, 0.0, _IDLE_THROTTLE)
 
@@ -63,6 +65,11 @@ class Pilot:
         self._set(_IDLE, ANGLES)
 
     # what it is
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has a task."""
+        return self.task is not None
 
     @property
     def landed(self) -> bool:
@@ -118,9 +125,14 @@ class Pilot:
             self._set((east, north, 0.0, down), (d.WORLD_POSITION, d.WORLD_POSITION, d.ANGLE_RATE, d.WORLD_POSITION))
 
     def idle(self) -> None:
-        """Motors at the idle throttle."""
+        """Motors at the idle throttle, until the next command."""
         self._holding = True
         self._set(_IDLE, ANGLES)
+
+    def stop(self) -> None:
+        """Motors off, until the next command."""
+        self._holding = True
+        self._set((0.0, 0.0, 0.0, 0.0), (d.ANGLE_RATE, d.ANGLE_RATE, d.ANGLE_RATE, d.PASSTHROUGH))
 
     def set_gains(self, kind: int, gains: d.F64) -> None:
         """p, i, d (3, 4) of one controller."""
@@ -136,9 +148,16 @@ class Pilot:
         for place, vector in ((d.VELOCITY, kinematics.linear_velocity), (d.RATE, kinematics.angular_velocity),
                               (d.ACCELERATION, kinematics.linear_acceleration),
                               (d.TURNING, kinematics.angular_acceleration)):
-            self.body[place:place + 3] = vector.array()
+            self.body[place:place + 3] = np.clip(vector.array(), -_MOST_MOTION, _MOST_MOTION)
         if self.obeys and self.task is None:
             self.hold()
+
+    def rest(self) -> None:
+        """Stand on the ground, level."""
+        yaw = math.radians(self.yaw_deg) / 2
+        self.body[d.ORIENTATION:d.VELOCITY] = (math.cos(yaw), 0.0, 0.0, math.sin(yaw))
+        self.body[d.VELOCITY:d.ROTORS] = 0.0
+        self.body[d.GROUNDED] = 1.0
 
     # what it does
 
@@ -193,10 +212,12 @@ class Pilot:
 
     def advance(self, steps: int, wind: NED, force: NED) -> None:
         """Fly on for some steps, through nothing but air."""
-        self._outside[:] = (wind.north, wind.east, wind.down, force.north, force.east, force.down)
+        self._outside[:3] = np.clip(wind.array(), -_MOST_WIND_M_S, _MOST_WIND_M_S)
+        self._outside[3:] = np.clip(force.array(), -_MOST_FORCE_N, _MOST_FORCE_N)
         d.fly(self.body, self.goal, self.gains, self.frame, self._outside, self._output, steps)
 
-    def collide(self, state: State, start: NED, before: Sequence[float], now_ns: int) -> Collision | None:
+    def collide(self, state: State, start: NED, before: Sequence[float], step_s: float,
+                now_ns: int) -> Collision | None:
         """Stop at what stands in the way from `before` (local NED) to where it is now. start: of its local NED."""
         if self.landed:
             return None
@@ -215,10 +236,7 @@ class Pilot:
         into = float(velocity @ normal)
         falls = velocity[2] > max(abs(velocity[0]), abs(velocity[1])) or self.speed < _RESTING_M_S
         if contact.is_ground and falls:
-            yaw = math.radians(self.yaw_deg) / 2
-            self.body[d.ORIENTATION:d.VELOCITY] = (math.cos(yaw), 0.0, 0.0, math.sin(yaw))
-            self.body[d.VELOCITY:d.ROTORS] = 0.0
-            self.body[d.GROUNDED] = 1.0
+            self.rest()
         elif into < 0:
             bounce = 1 + (_RESTITUTION if into < -_RESTING_M_S else 0.0)
             along = velocity - into * normal

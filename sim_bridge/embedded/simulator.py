@@ -22,10 +22,10 @@ from sim_bridge.embedded.grid import GridScene
 from sim_bridge.embedded.objects import matching
 from sim_bridge.embedded.scene import Scene
 from sim_bridge.embedded.scene_objects import NoWorld as NoWorld
-from sim_bridge.embedded.starts import grounds, new_vehicle, restarted
+from sim_bridge.embedded.starts import added, grounds, new_vehicle, restarted
 from sim_bridge.embedded.state import Camera, Kinematics, Loaded, State, Vehicle
 from sim_bridge.embedded.sun import SunClock, local_start
-from sim_bridge.frames import NED, Geodetic, NedPose
+from sim_bridge.frames import Geodetic, NedPose
 from sim_bridge.world.grid import is_grid, read_grid
 from sim_bridge.world.package import read_package
 
@@ -77,6 +77,16 @@ class Simulator:
             self.change_vehicle(name, kinematics=kinematics)
         else:
             self.fleet.place(name, kinematics)
+
+    def add_vehicle(self, name: str, kind: str, pose: NedPose) -> bool:
+        """Add a vehicle that starts at a global pose; False if there can be none of that name and kind."""
+        vehicle = added(self.config, self._state, name, kind, pose)
+        if vehicle is None:
+            return False
+        self.change(lambda state: replace(state, vehicles={**state.vehicles, name: vehicle}))
+        if self.fleet is not None:
+            self.fleet.sync()
+        return True
 
     def note(self, command: str, code: str | None) -> None:
         """Remember or forget (None) that a console command failed."""

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from sim_bridge.airsim.calls import (
     annotation,
+    car,
     connection,
     console,
+    detection,
     environment,
     geometry,
     images,
@@ -15,12 +17,13 @@ from sim_bridge.airsim.calls import (
     multirotor,
     objects,
     plot,
+    recording,
     segmentation,
     sensors,
     vehicles,
 )
 from sim_bridge.airsim.calls.registry import Call, registered
 
-_MODULES = (annotation, connection, console, environment, geometry, images, lens, multirotor, objects, plot,
-            segmentation, sensors, vehicles)
+_MODULES = (annotation, car, connection, console, detection, environment, geometry, images, lens, multirotor, objects, plot,
+            recording, segmentation, sensors, vehicles)
 CALLS: Mapping[str, Call] = registered()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sim_bridge.airsim.calls.environment import place_of
 from sim_bridge.airsim.calls.registry import Context, rpc
@@ -21,6 +23,10 @@ from sim_bridge.frames import NED, Geodetic, enu_from_geodetic, ned_from_enu
 _NO_RC: dict[str, Any] = {"timestamp": 0, "pitch": 0.0, "roll": 0.0, "throttle": 0.0, "yaw": 0.0, "left_z": 0.0,
                           "right_z": 0.0, "switches": 0, "vendor_id": "", "is_initialized": False, "is_valid": False}
 _FORWARD_ONLY = 1
+_RATE, _LEVEL, _POSITION, _THROTTLE = d.ANGLE_RATE, d.ANGLE_LEVEL, d.WORLD_POSITION, d.PASSTHROUGH
+_MAX_SPEED_RAD_S = 6396.667 / 60 * 2 * math.pi
+_TURNING = (-1, -1, 1, 1)
+"""Of the rotors front right, rear left, front left, rear right, seen from above: counter-clockwise is -1."""
 
 
 def fleet(context: Context) -> Fleet:
@@ -132,6 +138,138 @@ def move_by_velocity_body(context: Context, vx: float, vy: float, vz: float, dur
 def move_by_velocity_z_body(context: Context, vx: float, vy: float, z: float, duration: float, drivetrain: int,
                             yaw_mode: dict[str, Any], vehicle_name: str) -> Future[bool]:
     return _by_velocity(context, vehicle_name, (vx, vy), z, True, duration, drivetrain, yaw_mode, True)
+
+
+@rpc("moveByManual", note="by the sticks of the last moveByRC")
+def move_by_manual(context: Context, vx_max: float, vy_max: float, z_min: float, duration: float, drivetrain: int,
+                   yaw_mode: dict[str, Any], vehicle_name: str) -> Future[bool]:
+    return _do(context, vehicle_name, lambda pilot: tasks.by_hand(
+        pilot, (vx_max, vy_max, z_min), duration, drivetrain == _FORWARD_ONLY, _yaw(yaw_mode)))
+
+
+@rpc("moveByRC", note="the sticks steer a vehicle that is not under API control")
+def move_by_rc(context: Context, data: dict[str, Any], vehicle_name: str) -> None:
+    flown(context, vehicle_name)
+    with fleet(context).piloted(vehicle_name) as pilot:
+        pilot.rc = data
+
+
+@rpc("rotateToYaw")
+def rotate_to_yaw(context: Context, yaw: float, timeout_sec: float, margin: float, vehicle_name: str) -> Future[bool]:
+    return _do(context, vehicle_name, lambda pilot: tasks.rotate_to(pilot, yaw, timeout_sec, margin))
+
+
+@rpc("rotateByYawRate")
+def rotate_by_yaw_rate(context: Context, yaw_rate: float, duration: float, vehicle_name: str) -> Future[bool]:
+    return _do(context, vehicle_name, lambda pilot: tasks.rotate_by(pilot, yaw_rate, duration))
+
+
+def _by_goals(context: Context, name: str, goals: Sequence[float], modes: Sequence[int],
+              duration: float) -> Future[bool]:
+    return _do(context, name, lambda pilot: tasks.lasting(pilot, duration, lambda: pilot.command(goals, modes)))
+
+
+@rpc("moveByMotorPWMs")
+def move_by_motor_pwms(context: Context, front_right_pwm: float, rear_left_pwm: float, front_left_pwm: float,
+                       rear_right_pwm: float, duration: float, vehicle_name: str) -> Future[bool]:
+    return _by_goals(context, vehicle_name, (front_right_pwm, rear_left_pwm, front_left_pwm, rear_right_pwm),
+                     (_THROTTLE,) * 4, duration)
+
+
+@rpc("moveByRollPitchYawZ")
+def move_by_roll_pitch_yaw_z(context: Context, roll: float, pitch: float, yaw: float, z: float, duration: float,
+                             vehicle_name: str) -> Future[bool]:
+    return _by_goals(context, vehicle_name, (roll, pitch, yaw, z), (_LEVEL, _LEVEL, _LEVEL, _POSITION), duration)
+
+
+@rpc("moveByRollPitchYawThrottle")
+def move_by_roll_pitch_yaw_throttle(context: Context, roll: float, pitch: float, yaw: float, throttle: float,
+                                    duration: float, vehicle_name: str) -> Future[bool]:
+    return _by_goals(context, vehicle_name, (roll, pitch, yaw, throttle), (_LEVEL, _LEVEL, _LEVEL, _THROTTLE), duration)
+
+
+@rpc("moveByRollPitchYawrateThrottle")
+def move_by_roll_pitch_yawrate_throttle(context: Context, roll: float, pitch: float, yaw_rate: float, throttle: float,
+                                        duration: float, vehicle_name: str) -> Future[bool]:
+    return _by_goals(context, vehicle_name, (roll, pitch, yaw_rate, throttle), (_LEVEL, _LEVEL, _RATE, _THROTTLE),
+                     duration)
+
+
+@rpc("moveByRollPitchYawrateZ")
+def move_by_roll_pitch_yawrate_z(context: Context, roll: float, pitch: float, yaw_rate: float, z: float,
+                                 duration: float, vehicle_name: str) -> Future[bool]:
+    return _by_goals(context, vehicle_name, (roll, pitch, yaw_rate, z), (_LEVEL, _LEVEL, _RATE, _POSITION), duration)
+
+
+@rpc("moveByAngleRatesZ")
+def move_by_angle_rates_z(context: Context, roll_rate: float, pitch_rate: float, yaw_rate: float, z: float,
+                          duration: float, vehicle_name: str) -> Future[bool]:
+    return _by_goals(context, vehicle_name, (roll_rate, pitch_rate, yaw_rate, z), (_RATE, _RATE, _RATE, _POSITION),
+                     duration)
+
+
+@rpc("moveByAngleRatesThrottle")
+def move_by_angle_rates_throttle(context: Context, roll_rate: float, pitch_rate: float, yaw_rate: float,
+                                 throttle: float, duration: float, vehicle_name: str) -> Future[bool]:
+    return _by_goals(context, vehicle_name, (roll_rate, pitch_rate, yaw_rate, throttle),
+                     (_RATE, _RATE, _RATE, _THROTTLE), duration)
+
+
+def _set_gains(context: Context, name: str, kind: int, axes: Sequence[int | None],
+               lists: Sequence[npt.NDArray[np.float32]]) -> None:
+    """Gains of a controller: for each axis, the place of its value in kp, ki and kd, or none."""
+    flown(context, name)
+    if any(len(values) < 3 or not np.isfinite(values[:3]).all() for values in lists):
+        raise ValueError("controller gains: expected kp, ki and kd of three finite numbers each")
+    # the throttle has no gains of its own but where it follows a height
+    spare = (1.0, 0.0, 0.0)
+    gains = np.array([[(spare[row] if axis == 3 else 0.0) if place is None else float(values[place])
+                       for axis, place in enumerate(axes)] for row, values in enumerate(lists)])
+    with fleet(context).piloted(name) as pilot:
+        pilot.set_gains(kind, gains)
+
+
+@rpc("setAngleRateControllerGains")
+def set_angle_rate_gains(context: Context, kp: npt.NDArray[np.float32], ki: npt.NDArray[np.float32],
+                         kd: npt.NDArray[np.float32], vehicle_name: str) -> None:
+    _set_gains(context, vehicle_name, 0, (0, 1, 2, None), (kp, ki, kd))
+
+
+@rpc("setAngleLevelControllerGains")
+def set_angle_level_gains(context: Context, kp: npt.NDArray[np.float32], ki: npt.NDArray[np.float32],
+                          kd: npt.NDArray[np.float32], vehicle_name: str) -> None:
+    _set_gains(context, vehicle_name, 1, (0, 1, 2, None), (kp, ki, kd))
+
+
+@rpc("setVelocityControllerGains")
+def set_velocity_gains(context: Context, kp: npt.NDArray[np.float32], ki: npt.NDArray[np.float32],
+                       kd: npt.NDArray[np.float32], vehicle_name: str) -> None:
+    _set_gains(context, vehicle_name, 2, (1, 0, None, 2), (kp, ki, kd))
+
+
+@rpc("setPositionControllerGains")
+def set_position_gains(context: Context, kp: npt.NDArray[np.float32], ki: npt.NDArray[np.float32],
+                       kd: npt.NDArray[np.float32], vehicle_name: str) -> None:
+    _set_gains(context, vehicle_name, 3, (1, 0, None, 2), (kp, ki, kd))
+
+
+@rpc("setSafety", state="absent", note="SimpleFlight has no safety evaluator: its own error")
+def set_safety(context: Context, enable_reasons: int, obs_clearance: float, obs_startegy: int,
+               obs_avoidance_vel: float, origin: NED, xy_length: float, max_z: float, min_z: float,
+               vehicle_name: str) -> bool:
+    flown(context, vehicle_name)
+    raise ValueError("The setSafety call requires safety_eval_ptr_ to be set first")
+
+
+@rpc("getRotorStates")
+def get_rotor_states(context: Context, vehicle_name: str) -> dict[str, Any]:
+    flown(context, vehicle_name)
+    with fleet(context).piloted(vehicle_name) as pilot:
+        body, frame = pilot.body.tolist(), pilot.frame.tolist()
+    rotors = [{"thrust": turn * frame[d.THRUST], "torque_scaler": asked * frame[d.TORQUE] * way,
+               "speed": math.sqrt(turn) * _MAX_SPEED_RAD_S}
+              for turn, asked, way in zip(body[d.ROTORS:d.SIGNALS], body[d.SIGNALS:d.GROUNDED], _TURNING, strict=True)]
+    return {"rotors": rotors, "timestamp": context.simulator.now_ns()}
 
 
 @rpc("getMultirotorState")

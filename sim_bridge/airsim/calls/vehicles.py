@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from sim_bridge.airsim.calls.registry import Context, rpc
+from sim_bridge.embedded.fleet import FORCE
 from sim_bridge.embedded.state import Collision, Kinematics, State, Vehicle
-from sim_bridge.frames import Geodetic, NedPose, enu_from_ned, geodetic_from_enu
+from sim_bridge.frames import NED, Geodetic, NedPose, enu_from_ned, geodetic_from_enu
 
 
 def vehicle(context: Context, name: str) -> Vehicle:
@@ -55,9 +56,15 @@ def is_api_control_enabled(context: Context, vehicle_name: str) -> bool:
     return flown(context, vehicle_name).api_enabled
 
 
-@rpc("armDisarm")
+@rpc("armDisarm", note="multirotors start armed, as SimpleFlight's do; false without API control")
 def arm_disarm(context: Context, arm: bool, vehicle_name: str) -> bool:
-    flown(context, vehicle_name)
+    found, fleet = flown(context, vehicle_name), context.simulator.fleet
+    if found.config.kind == "simpleflight" and fleet is not None:
+        if not found.api_enabled or (not arm and not found.armed):
+            return False
+        if not arm:
+            with fleet.piloted(vehicle_name) as pilot:
+                pilot.stop()
     context.simulator.change_vehicle(vehicle_name, armed=arm)
     return True
 
@@ -116,3 +123,34 @@ def cancel_last_task(context: Context, vehicle_name: str) -> None:
 @rpc("getHomeGeoPoint", note="where the vehicle started")
 def get_home_geo_point(context: Context, vehicle_name: str) -> Geodetic:
     return geodetic_from_enu(enu_from_ned(flown(context, vehicle_name).start.position), context.simulator.origin)
+
+
+@rpc("simAddVehicle", note="of the type that the mode has; lifted onto the ground where it would be below")
+def add_vehicle(context: Context, vehicle_name: str, vehicle_type: str, pose: NedPose, pawn_path: str) -> bool:
+    return context.simulator.add_vehicle(vehicle_name, vehicle_type.lower(), pose)
+
+
+@rpc("simSetTraceLine", state="absent", note="taken; no lines are drawn")
+def set_trace_line(context: Context, color_rgba: list[float], thickness: float, vehicle_name: str) -> None:
+    vehicle(context, vehicle_name)
+
+
+@rpc("simSetExtForce", note="on every multirotor")
+def set_ext_force(context: Context, ext_force: NED) -> None:
+    context.simulator.change(lambda state: replace(state, extra={**state.extra, FORCE: ext_force}))
+
+
+@rpc("simGetPhysicsRawKinematics")
+def get_physics_raw_kinematics(context: Context, vehicle_name: str) -> dict[str, Any]:
+    return get_ground_truth_kinematics(context, vehicle_name)
+
+
+@rpc("simSetPhysicsRawKinematics")
+def set_physics_raw_kinematics(context: Context, state: dict[str, Any], vehicle_name: str) -> None:
+    set_kinematics(context, state, True, vehicle_name)
+
+
+@rpc("getComputerVisionState")
+def get_computer_vision_state(context: Context, vehicle_name: str) -> dict[str, Any]:
+    return {"kinematics_estimated": get_ground_truth_kinematics(context, vehicle_name),
+            "timestamp": context.simulator.now_ns()}
