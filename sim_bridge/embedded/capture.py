@@ -22,9 +22,10 @@ from sim_bridge.embedded.sun import light_at
 from sim_bridge.embedded.weather import Shot, weathered
 from sim_bridge.frames import CameraPose, Intrinsics, NedPose, camera_from_ned
 
-Part = Literal["colour", "lighting", "normals", "labels", "motion"]
-"""What a frame may have beside depth. labels: material and instance as segmentation shows them; motion: where the
-camera was when its last frame with motion was taken."""
+Part = Literal["colour", "lighting", "normals", "labels", "objects", "motion"]
+"""What a frame may have beside depth. labels: material and instance as segmentation shows them; objects: material and
+instance of what is there, whatever segmentation shows; motion: where the camera was when its last frame with motion was
+taken."""
 _SEEN = "capture.seen"
 """Key of the state's `extra`: pose in global NED of each camera at its last frame with motion."""
 
@@ -96,7 +97,7 @@ def _frame(config: SimulatorConfig, state: State, ref: CameraRef, view: View, pa
     seen = _rendered(config, state, eye, view, time_ns, normals) if "colour" in parts else None
     shape = seen or _measured(state, eye, view, normals)
     lit = _rendered(config, state, eye, view, time_ns, plain=True) if "lighting" in parts else None
-    marked = _marked(state, eye, view, shape) if "labels" in parts else None
+    marked = shape if "objects" in parts else _marked(state, eye, view, shape) if "labels" in parts else None
     before: Mapping[CameraRef, NedPose] = state.extra.get(_SEEN, {})
     return Frame(
         view, reported_pose(state, ref), eye, time_ns, state, shape.depth,

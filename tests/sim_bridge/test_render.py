@@ -140,7 +140,7 @@ calls = [(phase, tilt) for phase in ("before", "after") for tilt in (0.0, 40.0)]
 found = {}
 for phase, tilt in calls if sys.argv[1] == "forth" else calls[::-1]:
     out = render(scene, phase, look_at(ENU(0, 0, 0), 300.0, tilt, 90.0), intrinsics(96, 96, 15.0), Light())
-    found[phase, tilt] = hashlib.sha256(b"".join(a.tobytes() for a in vars(out).values())).hexdigest()
+    found[phase, tilt] = hashlib.sha256(b"".join(a.tobytes() for a in vars(out).values() if a is not None)).hexdigest()
 print(sorted(found.items()))
 """
 

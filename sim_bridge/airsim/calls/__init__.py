@@ -24,6 +24,6 @@ from sim_bridge.airsim.calls import (
 )
 from sim_bridge.airsim.calls.registry import Call, registered
 
-_MODULES = (annotation, car, connection, console, detection, environment, geometry, images, lens, multirotor, objects, plot,
-            recording, segmentation, sensors, vehicles)
+_MODULES = (annotation, car, connection, console, detection, environment, geometry, images, lens, multirotor, objects,
+            plot, recording, segmentation, sensors, vehicles)
 CALLS: Mapping[str, Call] = registered()

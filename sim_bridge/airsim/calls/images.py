@@ -43,7 +43,9 @@ def get_images(context: Context, request_adapter: list[dict[str, Any]], vehicle_
     messages = [refused(request, dialect, config) for request in requests]
     wanted = [Wanted(ref, request.image_type, PARTS.get(request.image_type, frozenset()))
               for ref, request, message in zip(refs, requests, messages, strict=True) if not message]
-    _check_size(context, len(requests), wanted)
+    if len(requests) > MAX_IMAGES:
+        raise ValueError(f"{len(requests)} images in one call: at most {MAX_IMAGES} are drawn")
+    check_pixels(context, wanted)
     try:
         frames = iter(context.simulator.capture(wanted))
     except NoWorld as error:
@@ -53,9 +55,8 @@ def get_images(context: Context, request_adapter: list[dict[str, Any]], vehicle_
             for request, message in zip(requests, messages, strict=True)]
 
 
-def _check_size(context: Context, count: int, wanted: list[Wanted]) -> None:
-    if count > MAX_IMAGES:
-        raise ValueError(f"{count} images in one call: at most {MAX_IMAGES} are drawn")
+def check_pixels(context: Context, wanted: list[Wanted]) -> None:
+    """Raises ValueError if images are more than one call may make the server hold."""
     cameras = [context.simulator.view(want.ref, want.image_type).camera for want in wanted]
     pixels = sum(shape.width * shape.height for shape in cameras)
     if pixels > MAX_PIXELS:
