@@ -92,7 +92,10 @@ def spawned(edits: Edits, wanted: str, asset_name: str, pose: NedPose, scale: Sc
     if len(wanted) > MAX_NAME or wanted.startswith(RESERVED):
         raise ValueError(f"Engine could not spawn {asset_name} because of a stale reference of same name: names have "
                          f"at most {MAX_NAME} characters and do not begin with {', '.join(RESERVED)}")
-    name = free_name(wanted, names)
+    taken = frozenset(names)
+    name = free_name(wanted, taken)
+    if name in taken:
+        raise ValueError(f"Engine could not spawn {asset_name} because of a stale reference of same name")
     _check_room(edits, name)
     used = max((thing.instance for thing in edits.things.values()), default=0)
     thing = Thing(within_reach(pose), UNIT if made.is_light else _sized(scale), asset_name,

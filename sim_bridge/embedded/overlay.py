@@ -158,9 +158,10 @@ def mesh_of_thing(base: Landscape, name: str, thing: Thing, phase: Phase) -> tup
         vertices = _to_local(local.vertices, base.objects().poses.get(name, thing.pose))
     if 0.0 in thing.scale:
         return Mesh.empty(), np.zeros(0, np.bool_)
-    placed = replace(local, vertices=_to_world(vertices * np.array(thing.scale), thing.pose),
-                     instance=np.full(len(local.faces), instance, np.uint32) if instance else local.instance)
-    return _clad(placed, curved, thing.skins)
+    sized = replace(local, vertices=(vertices * np.array(thing.scale)).astype(np.float32),
+                    instance=np.full(len(local.faces), instance, np.uint32) if instance else local.instance)
+    clad, curved = _clad(sized, curved, thing.skins)
+    return replace(clad, vertices=_to_world(clad.vertices.astype(np.float64), thing.pose)), curved
 
 
 def mesh_in_world(base: Landscape, name: str, phase: Phase) -> Mesh:

@@ -90,15 +90,16 @@ def _quartered(mesh: Mesh, large: Bools) -> Mesh:
 
 def _sampled(texture: U8, mesh: Mesh, here: Bools, low: npt.NDArray[np.float32],
              size: npt.NDArray[np.float32]) -> U8:
-    """(M, 3) colour of the texture at the middle of each chosen face."""
+    """(M, 3) colour of the texture at the middle of each chosen face; the picture's top is up on sides (z is down), and
+    forward on what lies flat."""
     corners = _corners(mesh)[here]
     at = (corners.mean(axis=1) - low) / size
     normal = np.abs(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     axis = normal.argmax(axis=1)
-    u = np.where(axis == 0, at[:, 1], at[:, 0])
-    v = np.where(axis == 2, at[:, 1], at[:, 2])
-    rows = np.clip(((1 - v) * texture.shape[0]).astype(int), 0, texture.shape[0] - 1)
-    columns = np.clip((u * texture.shape[1]).astype(int), 0, texture.shape[1] - 1)
+    across = np.where(axis == 1, at[:, 0], at[:, 1])
+    down = np.where(axis == 2, 1 - at[:, 0], at[:, 2])
+    rows = np.clip((down * texture.shape[0]).astype(int), 0, texture.shape[0] - 1)
+    columns = np.clip((across * texture.shape[1]).astype(int), 0, texture.shape[1] - 1)
     colours: U8 = texture[rows, columns]
     return colours
 

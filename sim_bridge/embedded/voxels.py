@@ -1,8 +1,8 @@
 """Occupancy of space by what stands in it, as a grid of cubes, and the binvox file of one.
 
 A cube is occupied where a face passes through it (separating axes: Akenine-Möller 2001, "Fast 3D triangle-box overlap
-testing"), and inside bodies: below a building's roof down to the ground, and within closed objects. The engine's test
-for overlap, too, takes bodies for solid.
+testing"; on the border of two, through the upper one), and inside bodies: below a building's roof down to the ground,
+and within closed objects. The engine's test for overlap, too, takes bodies for solid.
 """
 
 from __future__ import annotations
