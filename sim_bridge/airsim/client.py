@@ -62,9 +62,9 @@ class Client(Session):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.learning = threading.RLock()
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         self._asked: CameraPose | None = None
         self._turned: set[str] = set()
         self._start: NED | None = None
@@ -95,6 +95,9 @@ class Client(Session):
     def reset(self) -> None:
         """Vehicles back to their starts."""
         self.call("reset")
+        with self.learning:
+            # one that starts on the ground starts at another height where the ground has changed
+            self._start = None
 
     def list_vehicles(self) -> list[str]:
         return list(self.ask("listVehicles"))
@@ -155,16 +158,16 @@ class Client(Session):
 
     def _measured_start(self) -> NED:
         name = self.vehicle or self._first_vehicle()
+        seen, local = self.object_pose(name) if name else None, self.ask("simGetVehiclePose")
         for _ in range(_LOOKS):
-            before, seen, after = (self.ask("simGetVehiclePose"), self.object_pose(name) if name else None,
-                                   self.ask("simGetVehiclePose"))
             if seen is None:
                 return NED(0.0, 0.0, 0.0)
             # a vehicle that flies is elsewhere a moment later
-            if np.linalg.norm(after.position.array() - before.position.array()) <= _STILL_M:
+            before, seen, local = local, self.object_pose(name), self.ask("simGetVehiclePose")
+            if np.linalg.norm(local.position.array() - before.position.array()) <= _STILL_M:
                 break
-        middle = (before.position.array() + after.position.array()) / 2
-        return NED(*(float(v) for v in seen.position.array() - middle))
+        middle = (before.position.array() + local.position.array()) / 2
+        return NED(*(float(v) for v in seen.position.array() - middle)) if seen else NED(0.0, 0.0, 0.0)
 
     def _first_vehicle(self) -> str:
         """Name of the vehicle that "" means: the one that stands where it does."""
@@ -255,7 +258,7 @@ class Client(Session):
     def detections(self, camera_name: str, image_type: ImageType, pattern: str,
                    radius_m: float) -> list[dict[str, Any]]:
         """DetectionInfo structs of the objects in the image whose name the pattern matches, within a distance."""
-        camera = {"camera_name": camera_name, "type": image_type}
+        camera: dict[str, Any] = {"camera_name": camera_name, "type": image_type}
         self.ask("simClearDetectionMeshNames", **camera)
         self.ask("simSetDetectionFilterRadius", radius_cm=100 * radius_m, **camera)
         self.ask("simAddDetectionFilterMeshName", mesh_name=pattern, **camera)
@@ -341,8 +344,9 @@ class Client(Session):
         """The struct of a sensor of a kind: Imu, Barometer, Magnetometer, Gps, DistanceSensor, Lidar, ...; "" is the
         first of its kind."""
         method = f"get{kind}Data"
-        return dict(self.ask(method, **{argument: name for argument, _ in self._signature(method).args
-                                        if argument != "vehicle_name"}))
+        values: dict[str, Any] = {argument: name for argument, _ in self._signature(method).args
+                                  if argument != "vehicle_name"}
+        return dict(self.ask(method, **values))
 
 
 def _sim_mode(client: Client) -> str | None:

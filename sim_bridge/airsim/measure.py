@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from sim_bridge.airsim.checks import Image, Precision, precision, read_images
 from sim_bridge.airsim.messages import SCENE, SEGMENTATION, ImageType
-from sim_bridge.airsim.palette import U8, PaletteReader, instance_colours, static_palette
+from sim_bridge.airsim.palette import U8, PaletteReader, static_palette
 from sim_bridge.classes import CLASS_ID
+from sim_bridge.embedded.instance_colours import COLOURS, colour_map
 from sim_bridge.embedded.objects import GROUPS
 from sim_bridge.errors import FrameError, SimulatorError
 from sim_bridge.frames import NED
@@ -37,6 +38,8 @@ _OBJECTS = 62
 """Most objects that are given ids: each look tells them apart by one bit more."""
 _ONE, _OTHER = 1, 2
 _HERE = NED(0.0, 0.0, 0.0)
+_UNLABELLED = np.array([[0] * 3, [84] * 3, [149] * 3], np.uint8)
+"""What Cosys shows where no object has a colour."""
 Codes = npt.NDArray[np.int32]
 
 
@@ -227,12 +230,11 @@ def object_colours(client: Client) -> PaletteReader:
     names = [str(name) for name in client.ask("simListInstanceSegmentationObjects")]
     indices = [future.result() for future in
                [client.submit("simGetSegmentationObjectID", mesh_name=name) for name in names]]
-    known = {number: _class_of(name) for name, number in zip(names, indices, strict=True) if number >= 0}
+    known = {number: _class_of(name) for name, number in zip(names, indices, strict=True) if 0 <= number < COLOURS}
     if not known:
         raise FrameError("no objects have segmentation colours: load a world first")
-    colours = instance_colours(max(known) + 1)[list(known)]
-    nothing = np.zeros((1, 3), np.uint8)
-    return PaletteReader(np.concatenate([nothing, colours]), [0, *known.values()])
+    colours = colour_map()[list(known)]
+    return PaletteReader(np.concatenate([_UNLABELLED, colours]), [0] * len(_UNLABELLED) + [*known.values()])
 
 
 def _class_of(name: str) -> int:

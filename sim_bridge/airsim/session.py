@@ -181,10 +181,10 @@ class Session:
                     self.close()
                     raise UnknownServer(f"the server now speaks the dialect {dialect.name}, not {self.dialect.name}: "
                                         "connect again")
-                self._forget()
+                self.forget()
             return self._link
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Drop what was learnt from the server: it may be another one."""
 
     def _connect(self) -> tuple[Connection, Dialect]:

@@ -21,7 +21,7 @@ from sim_bridge.airsim.client import airsim_fov_deg
 from sim_bridge.airsim.decode import ReplyReader
 from sim_bridge.airsim.dialects import DIALECTS, MODES, Dialect, signatures
 from sim_bridge.airsim.messages import pack_request, pack_response
-from sim_bridge.airsim.palette import PaletteReader, instance_colours, static_palette
+from sim_bridge.airsim.palette import PaletteReader, static_palette
 from sim_bridge.airsim.structs import STRUCTS, BadCast, Codec, Double, pack
 from sim_bridge.embedded.objects import PatternError, matching
 from sim_bridge.embedded.sun import SunClock, local_start, solar_position
@@ -213,16 +213,6 @@ def test_palette_is_airsims() -> None:
     assert {i: tuple(palette[i].tolist()) for i in anchors} == anchors
     for channel in palette[1:255].T:
         assert len(np.unique(channel)) == 254
-
-
-def test_instance_colours_are_those_of_cosys() -> None:
-    """First and last rows, and two between, of colormap.npy in cosysairsim 3.5."""
-    colours = instance_colours(64_000)
-    assert colours[:9].tolist() == [[255, 255, 255], [255, 255, 127], [255, 127, 255], [255, 127, 127],
-                                    [127, 255, 255], [127, 255, 127], [127, 127, 255], [127, 127, 127],
-                                    [255, 255, 191]]
-    assert colours[27].tolist() == [255, 255, 95] and colours[38].tolist() == [255, 95, 191]
-    assert len(np.unique(colours, axis=0)) == len(colours)
 
 
 def test_palette_reads_back_and_refuses_other_colours() -> None:
