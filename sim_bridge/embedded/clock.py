@@ -96,7 +96,7 @@ class Clock:
             raise ValueError(f"continue for {seconds} s: expected 0 to {LONGEST_S:g} s")
         self._end_continue()
         self._paused, self._left = True, max(1, round(seconds * STEPS_PER_S)) if seconds else 0
-        self._left_future = done = Future()
+        done = self._left_future = Future[None]()
         if not self._left:
             self._end_continue()
         return done

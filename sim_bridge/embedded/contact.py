@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.embedded.objects import GROUND, GROUPS
-from sim_bridge.embedded.state import State
+from sim_bridge.embedded.scene import Hits, Landscape
+from sim_bridge.embedded.state import Phase, State
 from sim_bridge.frames import NED
 from sim_bridge.world.materials import TABLE
 
@@ -21,6 +23,9 @@ _TOP_M = 9000.0
 _FLAT = 0.7
 """A surface whose normal has this much of the vertical can be stood on: up to 45 degrees."""
 _UP = NED(0.0, 0.0, -1.0)
+_DOWN = np.array([0.0, 0.0, 1.0])
+_NO_WAY_M = 1e-9
+_tops: WeakKeyDictionary[Landscape, dict[Phase, float]] = WeakKeyDictionary()
 _SLACK_M = 1e-3
 """Rays are that exact: what is less deep has not sunk."""
 _BUILDING = "mage_building_"
@@ -67,48 +72,59 @@ def heights_under(state: State, places: F64, down: float, step_m: float = 1.5) -
 
 def meet(state: State, before: NED, after: NED, half_height_m: float = HALF_HEIGHT_M,
          reach_m: float = REACH_M) -> Contact | None:
-    """What a body meets whose centre went from one place to another in global NED.
+    """What a body meets whose centre went from one place to another in global NED. Raises InputError.
 
     Two rays: along its way, as long as that and the body's half extent in this direction; and down from above where it
     is now, so that it sinks into no slope. Without a world, and beside it, there is a plane at height 0.
     """
+    lowest = max(before.down, after.down) + half_height_m
+    if state.loaded is None:
+        return _on_plane(after, half_height_m) if before.down <= 0 < lowest else None
+    if lowest < _top(state.loaded.scene, state.phase) - reach_m:
+        return None
     start, end = before.array(), after.array()
     way = end - start
     far = float(np.linalg.norm(way))
-    if state.loaded is None:
-        return _on_plane(end, half_height_m) if before.down <= 0 else None
-    along = way / far if far > 1e-9 else np.array([0.0, 0.0, 1.0])
+    along = way / far if far > _NO_WAY_M else _DOWN
     over = np.array([end[0], end[1], min(start[2], end[2])])
-    hits = state.loaded.scene.cast(_enu(np.stack([start, over])), _enu(np.stack([along, [0.0, 0.0, 1.0]])), state.phase)
-    things = [(_name(int(hits.instance[i]), int(hits.material[i])), int(hits.instance[i])) for i in range(2)]
-    normals = _enu(hits.normal.astype(np.float64))
+    hits = state.loaded.scene.cast(_enu(np.stack([start, over])), _enu(np.stack([along, _DOWN])), state.phase)
+    ahead, below = float(hits.t[0]), float(hits.t[1])
     extent = 1 / math.sqrt((along[0] ** 2 + along[1] ** 2) / reach_m ** 2 + along[2] ** 2 / half_height_m ** 2)
-    if far > 1e-9 and float(hits.t[0]) < far + extent and float(normals[0] @ along) < 0:
-        place = start + along * max(0.0, float(hits.t[0]) - extent)
-        deep = min(far + extent - float(hits.t[0]), extent)
-        return Contact(place - end, _ned(start + along * float(hits.t[0])), _ned(normals[0]), deep, *things[0])
-    clear = float(hits.t[1])
-    if not math.isfinite(clear):
-        return _on_plane(end, half_height_m) if before.down <= 0 else None
-    surface = over[2] + clear
-    if end[2] + half_height_m <= surface + _SLACK_M:
+    if far > _NO_WAY_M and ahead < far + extent:
+        stays = start + along * max(0.0, ahead - extent)
+        return _contact(state, hits, 0, stays - end, start + along * ahead, min(far + extent - ahead, extent))
+    if not math.isfinite(below):
+        return _on_plane(after, half_height_m) if before.down <= 0 else None
+    deep = end[2] + half_height_m - (over[2] + below)
+    if deep <= _SLACK_M:
         return None
-    place = np.array([end[0], end[1], surface - half_height_m])
-    return Contact(place - end, NED(float(end[0]), float(end[1]), surface), _ned(normals[1]),
-                   float(end[2] + half_height_m - surface), *things[1])
+    return _contact(state, hits, 1, -deep * _DOWN, over + below * _DOWN, float(deep))
 
 
-def _on_plane(end: F64, half_height_m: float) -> Contact | None:
-    if end[2] + half_height_m <= _SLACK_M:
-        return None
-    deep = float(end[2] + half_height_m)
-    return Contact(np.array([0.0, 0.0, -deep]), NED(float(end[0]), float(end[1]), 0.0), _UP, deep, GROUND, -1)
+def _top(scene: Landscape, phase: Phase) -> float:
+    """Global down (m) of the highest point of a world: above it there is nothing to meet."""
+    known = _tops.setdefault(scene, {})
+    if phase not in known:
+        known[phase] = -float(scene.bounds(phase)[1][2])
+    return known[phase]
 
 
-def _name(instance: int, material: int) -> str:
+def _contact(state: State, hits: Hits, place: int, moved_by: F64, impact: F64, deep: float) -> Contact:
+    instance = int(hits.instance[place])
+    normal = _ned(_enu(hits.normal[place:place + 1].astype(np.float64))[0])
+    return Contact(moved_by, _ned(impact), normal, deep, _name(state, instance, int(hits.material[place])), instance)
+
+
+def _on_plane(end: NED, half_height_m: float) -> Contact | None:
+    deep = end.down + half_height_m
+    return None if deep <= _SLACK_M else Contact(-deep * _DOWN, NED(end.north, end.east, 0.0), _UP, deep, GROUND, -1)
+
+
+def _name(state: State, instance: int, material: int) -> str:
     """The object that a face belongs to."""
-    if instance:
-        return f"{_BUILDING}{instance}"
+    if instance and state.loaded is not None:
+        spawned = {number: name for name, number in state.loaded.scene.objects().spawned.items()}
+        return spawned.get(instance, f"{_BUILDING}{instance}")
     return _GROUP_OF_CLASS.get(TABLE[material].semantic, "")
 
 

@@ -106,7 +106,7 @@ def wanted_velocity(body: F64, goal: F64, gains: F64, axis: int, place: int, ste
     """Velocity (m/s) that an axis is to have; place: of its coordinate in a vector."""
     if goal[4 + axis] == WORLD_POSITION:
         return _MAX_SPEED * pid(body, gains, 3, axis, goal[axis] - body[POSITION + place], step_s)
-    return goal[axis]
+    return float(goal[axis])
 
 
 @inner

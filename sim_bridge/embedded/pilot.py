@@ -148,7 +148,7 @@ class Pilot:
         for place, vector in ((d.VELOCITY, kinematics.linear_velocity), (d.RATE, kinematics.angular_velocity),
                               (d.ACCELERATION, kinematics.linear_acceleration),
                               (d.TURNING, kinematics.angular_acceleration)):
-            self.body[place:place + 3] = np.clip(vector.array(), -_MOST_MOTION, _MOST_MOTION)
+            self.body[place:place + 3] = _bounded(vector, _MOST_MOTION)
         if self.obeys and self.task is None:
             self.hold()
 
@@ -212,8 +212,7 @@ class Pilot:
 
     def advance(self, steps: int, wind: NED, force: NED) -> None:
         """Fly on for some steps, through nothing but air."""
-        self._outside[:3] = np.clip(wind.array(), -_MOST_WIND_M_S, _MOST_WIND_M_S)
-        self._outside[3:] = np.clip(force.array(), -_MOST_FORCE_N, _MOST_FORCE_N)
+        self._outside[:] = (*_bounded(wind, _MOST_WIND_M_S), *_bounded(force, _MOST_FORCE_N))
         d.fly(self.body, self.goal, self.gains, self.frame, self._outside, self._output, steps)
 
     def collide(self, state: State, start: NED, before: Sequence[float], step_s: float,
@@ -221,7 +220,7 @@ class Pilot:
         """Stop at what stands in the way from `before` (local NED) to where it is now. start: of its local NED."""
         if self.landed:
             return None
-        contact = meet(state, _centre(start, before), _centre(start, self.position))
+        contact = meet(state, _centre(start, before), _centre(start, self.position.tolist()))
         if contact is None:
             return None
         self._bounce(contact)
@@ -255,8 +254,12 @@ def _sticks(rc: dict[str, Any]) -> tuple[Sequence[float], Sequence[int]]:
     return goal, (d.ANGLE_RATE, d.ANGLE_RATE, d.ANGLE_RATE, d.PASSTHROUGH) if rates else ANGLES
 
 
+def _bounded(vector: NED, most: float) -> tuple[float, float, float]:
+    return (max(-most, min(most, vector.north)), max(-most, min(most, vector.east)), max(-most, min(most, vector.down)))
+
+
 def _centre(start: NED, local: Sequence[float]) -> NED:
-    north, east, down = (float(v) for v in local)
+    north, east, down = local
     return NED(start.north + north, start.east + east, start.down + down - HALF_HEIGHT_M)
 
 
