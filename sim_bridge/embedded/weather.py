@@ -29,10 +29,14 @@ U8 = npt.NDArray[np.uint8]
 
 FOG_PER_M, DUST_PER_M, RAIN_PER_M, SNOW_PER_M = (3.912 / sight_m for sight_m in (400, 500, 2500, 1500))
 """Extinction at 1: from that many metres on, objects are lost from sight (Koschmieder 1924, contrast of 0.02)."""
-FOG_COLOUR, DUST_COLOUR, RAIN_COLOUR = (0.60, 0.61, 0.62), (0.48, 0.34, 0.19), (0.36, 0.38, 0.40)
+FOG_COLOUR, DUST_COLOUR, RAIN_COLOUR = (0.60, 0.61, 0.62), (0.48, 0.34, 0.19), (0.30, 0.32, 0.34)
 """Radiance of thick air, in units of a white sheet in the sun."""
 SNOW_COLOUR = (0.80, 0.82, 0.86)
 LEAF_COLOURS = ((0.27, 0.115, 0.04), (0.33, 0.20, 0.06), (0.18, 0.085, 0.035))
+FALLING_LEAVES = ((0.52, 0.22, 0.06), (0.62, 0.40, 0.10), (0.36, 0.15, 0.05))
+"""Brighter than those that lie: they are fresh, and the sky shines through."""
+_CLOUDED = 0.3
+"""Of the light that rain clouds keep back at 1."""
 _SOAKED_BY_RAIN = 0.6
 """How wet rain makes ground that is no street."""
 _OPEN_ROOF = 0.9
@@ -92,12 +96,12 @@ def _shade(rgb: U8, shot: Shot, weather: Weather) -> F32:
 
 
 def _air(weather: Weather) -> F32:
-    """(4,) extinction per metre, and the colour of the air."""
+    """(5,) extinction per metre, the colour of the air, and the share of the light that clouds leave."""
     parts = ((FOG_PER_M * weather.fog, FOG_COLOUR), (DUST_PER_M * weather.dust, DUST_COLOUR),
              (RAIN_PER_M * weather.rain, RAIN_COLOUR), (SNOW_PER_M * weather.snow, FOG_COLOUR))
     per_m = sum(part for part, _ in parts)
     colour = sum(part * np.array(colour) for part, colour in parts) / max(per_m, 1e-12)
-    return np.array([per_m, *colour], np.float32)
+    return np.array([per_m, *colour, 1 - _CLOUDED * weather.rain], np.float32)
 
 
 def _falling(weather: Weather, wind: NED) -> list[Falling]:
@@ -105,7 +109,7 @@ def _falling(weather: Weather, wind: NED) -> list[Falling]:
     drift = (wind.east, wind.north)
     kinds = [Falling("rain", weather.rain, (*drift, -6.5 - wind.down), 9000, 0.003, 1 / 50, ((0.75, 0.78, 0.82),)),
              Falling("snow", weather.snow, (*drift, -1.2 - wind.down), 7000, 0.012, 1 / 200, ((0.95, 0.96, 0.98),)),
-             Falling("leaves", weather.leaves, (*drift, -1.5 - wind.down), 500, 0.05, 1 / 200, LEAF_COLOURS)]
+             Falling("leaves", weather.leaves, (*drift, -1.5 - wind.down), 500, 0.05, 1 / 200, FALLING_LEAVES)]
     return [kind for kind in kinds if kind.amount > 0]
 
 

@@ -74,7 +74,8 @@ def lay(rgb: U8, depth: F32, material: U16, radiance: F32, eye: Eye, ground: Gro
     """Fills linear (H, W, 3) with the radiance of a picture in a weather.
 
     depth: (H, W) planar metres. noise: (S, S) periodic, S a power of two, -0.5 to 0.5. colours: (4, 3) of snow and
-    three leaves. shade: (H, W) see `light_on`, smoothed. air: extinction per metre, then its colour.
+    three leaves. shade: (H, W) see `light_on`, smoothed. air: extinction per metre, its colour,
+    and the share of the light that clouds leave.
     """
     height, width = depth.shape
     covered = amounts.wet_street + amounts.wet_land + amounts.snow_street + amounts.snow_land + amounts.leaves > 0
@@ -93,6 +94,9 @@ def lay(rgb: U8, depth: F32, material: U16, radiance: F32, eye: Eye, ground: Gro
                 x = eye.position[0] + right * eye.axes[0, 0] + down * eye.axes[1, 0] + ahead * eye.axes[2, 0]
                 y = eye.position[1] + right * eye.axes[0, 1] + down * eye.axes[1, 1] + ahead * eye.axes[2, 1]
                 cover(ground.street[m], ground.open[m], noise, amounts, colours, shade[i, j], x, y, pixel)
+            if air[4] < 1:
+                for k in range(3):
+                    pixel[k] *= air[4]
             if air[0] > 0:
                 left = math.exp(-air[0] * stretch * reach(eye, across, along, depth[i, j]))
                 for k in range(3):
