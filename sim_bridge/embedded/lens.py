@@ -19,6 +19,7 @@ from sim_bridge.embedded.state import State
 _KEY = "lens"
 SMALLEST_MM, LARGEST_MM = 1e-3, 1e6
 """Of a sensor's side."""
+FARTHEST_CM = 1e9
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Lens:
         widest, narrowest = self.glass.stops
         return replace(self, focal_mm=min(max(self.focal_mm, low), high),
                        aperture=min(max(self.aperture, widest), narrowest),
-                       focus_cm=max(self.focus_cm, self.glass.nearest_mm / 10))
+                       focus_cm=min(max(self.focus_cm, self.glass.nearest_mm / 10), FARTHEST_CM))
 
 
 def lens_of(state: State, config: SimulatorConfig, ref: CameraRef) -> Lens:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.embedded.capture import Frame
+from sim_bridge.frames import CameraPose
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
@@ -15,7 +16,9 @@ def optical_flow(frame: Frame) -> F32:
     """(H, W, 2) how far each pixel's point has come since the last frame, as shares of the picture's width (positive
     to the right) and height (positive UPWARDS), of a standing world (AirSim's OpticalFlowMaterial). Zero for points
     that were behind the camera."""
-    across, down, forward = _local(frame)
+    if frame.before is None or frame.before.same_as(frame.eye, 0.0, 0.0):
+        return np.zeros((*frame.depth.shape, 2), np.float32)
+    across, down, forward = _local(frame, frame.before)
     camera, ortho = frame.camera, frame.view.ortho_width_m
     per_px = camera.focal_px if ortho is None else camera.width / ortho
     depth = forward if ortho is None else np.ones_like(forward)
@@ -40,9 +43,9 @@ def flow_colours(flow: F32) -> U8:
     return np.rint(255 * value[..., None] * np.stack(channels, axis=-1)).astype(np.uint8)
 
 
-def _local(frame: Frame) -> tuple[F32, F32, F32]:
+def _local(frame: Frame, before: CameraPose) -> tuple[F32, F32, F32]:
     """Each pixel's point in the camera's last frame: (H, W) right, down, forward; of the sky, its direction."""
-    camera, now, before = frame.camera, frame.eye, frame.before or frame.eye
+    camera, now = frame.camera, frame.eye
     turn = (before.rotation.T @ now.rotation).astype(np.float32)
     shift = (before.rotation.T @ (now.position.array() - before.position.array())).astype(np.float32)
     columns = np.arange(camera.width, dtype=np.float32) + np.float32(0.5 - camera.width / 2)

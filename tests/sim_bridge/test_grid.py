@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sim_bridge.embedded.capture import Wanted
 from sim_bridge.embedded.config import SimulatorConfig
 from sim_bridge.embedded.console import run_command
 from sim_bridge.embedded.grid import GridScene, cells_seen
@@ -145,7 +146,7 @@ def test_the_simulator_loads_a_grid_and_says_so(root: Path, grid: WorldGrid) -> 
     run_command(simulator, f"mage.load {grid.grid_id}")
     assert simulator.object_names("mage_(state|error)_.*") == [f"mage_state_{grid.grid_id}_before_rgb_ready"]
     assert simulator.object_names("mage_building_.*") == []
-    frame = simulator.capture([simulator.find_camera("0")], [simulator.find_camera("0")])[simulator.find_camera("0")]
+    frame, = simulator.capture([Wanted(simulator.find_camera("0"), 0, frozenset({"colour"}))])
     assert frame.rgb is not None
     run_command(simulator, "mage.load 0123456789abcdef")
     assert simulator.object_names("mage_error_.*") == ["mage_error_unknown_world"]
