@@ -22,7 +22,7 @@ from sim_bridge.frames import (
     quaternion_from_euler,
 )
 from sim_bridge.spec import Light
-from sim_bridge.world.model import Building, Mesh
+from sim_bridge.world.model import Building, BuildingDamage, Mesh
 from sim_bridge.world.package import Package
 
 CAMERA = intrinsics(96, 72, 40.0)
@@ -37,7 +37,7 @@ RING = ((-5.0, -5.0), (5.0, -5.0), (5.0, 5.0), (-5.0, 5.0))
 
 def package(*meshes: Mesh, ruin: Mesh = RUIN) -> Package:
     """Lawn with some meshes on it, and building 7 listed."""
-    made = small_package(before=meshes, after=[ruin], ground="lawn")
+    made = small_package(before=meshes, after=[ruin], ground="lawn", damage=[BuildingDamage(7, "collapsed", 4, "test")])
     house = Building(7, RING, 0.0, 10.0, 10.0, "flat", "masonry", "house", "roof_metal", "wall_plaster", 0.0)
     return replace(made, world=replace(made.world, buildings=(house,)))
 
