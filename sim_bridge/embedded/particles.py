@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,8 +38,18 @@ class Falling:
     colours: tuple[tuple[float, float, float], ...]
 
 
-def draw(linear: F32, depth: F32, eye: Eye, falling: Falling, time_ns: int, seed: int) -> None:
-    """Draws particles over a picture (H, W, 3) in linear light, before what is farther away than they are.
+class Tones(NamedTuple):
+    """Between a picture's values and radiance."""
+
+    radiance: F32
+    """(256,) of each value."""
+    curve: U8
+    """Value of radiance, `steps` entries for a radiance of 1."""
+    steps: float
+
+
+def draw(picture: U8, depth: F32, eye: Eye, falling: Falling, tones: Tones, time_ns: int, seed: int) -> None:
+    """Draws particles over a picture (H, W, 3), before what is farther away than they are.
 
     Their places are fixed by kind and seed in a cube that falls with them: pictures of one moment agree, and the next
     picture shows the same particles farther down.
@@ -49,13 +60,13 @@ def draw(linear: F32, depth: F32, eye: Eye, falling: Falling, time_ns: int, seed
     near = local[..., 2].min(axis=1) > _NEAREST_M
     local = local[near]
     scale = eye.focal_px / local[..., 2:] if eye.pixel_m == 0 else np.full((len(local), 2, 1), 1 / eye.pixel_m)
-    pixels = local[..., :2] * scale + (depth.shape[1] / 2, depth.shape[0] / 2)
+    pixels = local[..., :2] * scale + (eye.column, eye.row)
     shown = _before(depth, pixels[:, 0], local[:, 0, 2])
     colour = np.flatnonzero(near)[shown] % len(falling.colours)
     size_px = 2 * falling.radius_m * scale[shown, 0, 0]
     for index, tone in enumerate(falling.colours):
         mine = colour == index
-        _blend(linear, _mask(linear.shape[:2], pixels[shown][mine], size_px[mine]), tone)
+        _blend(picture, _mask(depth.shape, pixels[shown][mine], size_px[mine]), tone, tones)
 
 
 def _around(eye: Eye, falling: Falling, time_ns: int, seed: int) -> F64:
@@ -97,7 +108,10 @@ def _mask(shape: tuple[int, ...], pixels: F64, size_px: F64) -> U8:
     return mask
 
 
-def _blend(linear: F32, mask: U8, colour: tuple[float, float, float]) -> None:
+def _blend(picture: U8, mask: U8, colour: tuple[float, float, float], tones: Tones) -> None:
     rows, columns = np.nonzero(mask)
     share = mask[rows, columns, None] / np.float32(255)
-    linear[rows, columns] += share * (np.array(colour, np.float32) - linear[rows, columns])
+    linear = tones.radiance[picture[rows, columns]]
+    linear += share * (np.array(colour, np.float32) - linear)
+    steps = (linear * np.float32(tones.steps)).astype(np.intp)
+    picture[rows, columns] = tones.curve[np.minimum(steps, len(tones.curve) - 1)]

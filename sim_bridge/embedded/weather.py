@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sim_bridge.classes import CLASS_ID
 from sim_bridge.embedded import weathering as kernels
 from sim_bridge.embedded.light import GAMMA, TONE_STEPS, TONE_TOP, tone_curve
-from sim_bridge.embedded.particles import Falling, draw
+from sim_bridge.embedded.particles import Falling, Tones, draw
 from sim_bridge.embedded.shading import develop
 from sim_bridge.embedded.state import ZERO, Band, Weather
 from sim_bridge.embedded.weathering import Amounts, Eye, Ground
@@ -44,6 +44,10 @@ _OPEN = {CLASS_ID["grass"]: 1.0, CLASS_ID["bare"]: 1.0, CLASS_ID["rubble"]: 0.8,
          CLASS_ID["vehicle"]: 0.8}
 """How much snow and rain reach what is seen of a class; streets are counted apart, water swallows both."""
 _NOISE_SIDE = 256
+_STEPS = TONE_STEPS / TONE_TOP
+_BLUR_PX = 2
+_BAND_PIXELS = 1 << 20
+"""In work at a time: bounds memory for pictures of any size."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,32 @@ def weathered(rgb: U8, shot: Shot, weather: Weather, time_ns: int, seed: int = 0
     if not weather.enabled or not any((weather.rain, weather.road_wetness, weather.snow, weather.road_snow,
                                        weather.leaves, weather.road_leaves, weather.dust, weather.fog)):
         return rgb
-    linear = np.empty(rgb.shape, np.float32)
-    axes, at = np.ascontiguousarray(shot.pose.rotation.T, np.float32), shot.pose.position.array()
-    eye = Eye(axes, at.astype(np.float32), shot.camera.focal_px, (shot.ortho_m or 0.0) / shot.camera.width)
-    kernels.lay(rgb, shot.depth, shot.material, _radiance(), eye, _ground(), _noise(), _amounts(weather),
-                np.array((SNOW_COLOUR, *LEAF_COLOURS), np.float32), _shade(rgb, shot, weather), _air(weather), linear)
-    for falling in _falling(weather, shot.wind):
-        draw(linear, shot.depth, eye, falling, time_ns, seed)
-    if shot.band == "nir":
-        linear[:] = linear.mean(axis=2, keepdims=True)
     out = np.empty_like(rgb)
-    develop(linear.reshape(-1, 3), tone_curve(), TONE_STEPS / TONE_TOP, out.reshape(-1, 3))
+    step = max(1, _BAND_PIXELS // rgb.shape[1])
+    for first in range(0, rgb.shape[0], step):
+        _lay(rgb, shot, weather, first, min(first + step, rgb.shape[0]), out)
+    for falling in _falling(weather, shot.wind):
+        draw(out, shot.depth, _eye(shot), falling, Tones(_radiance(), tone_curve(), _STEPS), time_ns, seed)
+    if shot.band == "nir":
+        out[:] = np.rint(out.mean(axis=2, keepdims=True))
     return out
+
+
+def _lay(rgb: U8, shot: Shot, weather: Weather, first: int, last: int, out: U8) -> None:
+    """Weathers surfaces and air of rows first to last."""
+    rows = slice(first, last)
+    linear = np.empty((last - first, rgb.shape[1], 3), np.float32)
+    kernels.lay(rgb[rows], shot.depth[rows], shot.material[rows], _radiance(), _eye(shot, first), _ground(), _noise(),
+                _amounts(weather), np.array((SNOW_COLOUR, *LEAF_COLOURS), np.float32),
+                _shade(rgb, shot.material, weather, first, last), _air(weather), linear)
+    develop(linear.reshape(-1, 3), tone_curve(), _STEPS, out[rows].reshape(-1, 3))
+
+
+def _eye(shot: Shot, first_row: int = 0) -> Eye:
+    axes, at = np.ascontiguousarray(shot.pose.rotation.T, np.float32), shot.pose.position.array()
+    height, width = shot.depth.shape
+    return Eye(axes, at.astype(np.float32), shot.camera.focal_px, (shot.ortho_m or 0.0) / width, width / 2,
+               height / 2 - first_row)
 
 
 def _amounts(weather: Weather) -> Amounts:
@@ -86,13 +104,16 @@ def _amounts(weather: Weather) -> Amounts:
                    weather.snow, weather.road_leaves)
 
 
-def _shade(rgb: U8, shot: Shot, weather: Weather) -> F32:
-    """(H, W) light on the surfaces, without their own patterns; not looked at where nothing covers them."""
-    shade = np.ones(shot.depth.shape, np.float32)
-    if weather.snow or weather.road_snow or weather.road_leaves:
-        kernels.light_on(rgb, shot.material, _radiance(), _ground(), shade)
-        shade = cv2.blur(shade, (5, 5))
-    return shade
+def _shade(rgb: U8, material: npt.NDArray[np.uint16], weather: Weather, first: int, last: int) -> F32:
+    """Light on the surfaces of rows first to last, without their own patterns; not looked at where nothing covers them.
+    """
+    if not (weather.snow or weather.road_snow or weather.road_leaves):
+        return np.ones((last - first, rgb.shape[1]), np.float32)
+    top, bottom = max(0, first - _BLUR_PX), min(rgb.shape[0], last + _BLUR_PX)
+    shade = np.empty((bottom - top, rgb.shape[1]), np.float32)
+    kernels.light_on(rgb[top:bottom], material[top:bottom], _radiance(), _ground(), shade)
+    smooth: F32 = cv2.blur(shade, (2 * _BLUR_PX + 1, 2 * _BLUR_PX + 1)).astype(np.float32, copy=False)
+    return smooth[first - top:last - top]
 
 
 def _air(weather: Weather) -> F32:

@@ -36,6 +36,9 @@ class Eye(NamedTuple):
     focal_px: float
     pixel_m: float
     """Of an orthographic camera; 0: perspective."""
+    column: float
+    row: float
+    """Principal point, in pixels of what is drawn: some rows of a picture."""
 
 
 class Ground(NamedTuple):
@@ -81,7 +84,7 @@ def lay(rgb: U8, depth: F32, material: U16, radiance: F32, eye: Eye, ground: Gro
     covered = amounts.wet_street + amounts.wet_land + amounts.snow_street + amounts.snow_land + amounts.leaves > 0
     for i in range(height):
         for j in range(width):
-            across, along, stretch = j + 0.5 - width / 2, i + 0.5 - height / 2, 1.0
+            across, along, stretch = j + 0.5 - eye.column, i + 0.5 - eye.row, 1.0
             if eye.pixel_m == 0:
                 across, along = across / eye.focal_px, along / eye.focal_px
                 stretch = math.sqrt(1 + across * across + along * along)

@@ -177,6 +177,14 @@ def test_any_wind_and_time_can_be_drawn(north: float, east: float, time_ns: int)
     assert weathered(grey(), view, Weather(True, rain=0.2, leaves=1.0), time_ns).shape == (48, 64, 3)
 
 
+def test_large_pictures_are_weathered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rgb = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)
+    weather = Weather(True, *[0.6] * len(FIELDS))
+    whole = weathered(rgb, shot(), weather, 7)
+    monkeypatch.setattr(module, "_BAND_PIXELS", 64 * 5)
+    np.testing.assert_array_equal(weathered(rgb, shot(), weather, 7), whole)
+
+
 def test_an_orthographic_picture_has_the_same_ground() -> None:
     wide = replace(shot(), ortho_m=138.0)
     assert np.asarray(weathered(grey(), wide, Weather(True, road_snow=0.5), 0)).mean() == pytest.approx(
