@@ -196,7 +196,7 @@ def _approach(pilot: Pilot, goal: d.F64, last: d.F64, left_m: float, how: Follow
 
 def _arrived(pilot: Pilot, last: d.F64, total: float, done: float) -> bool:
     """At the end of a path: passed, or near and slow where there is no way to it."""
-    near = float(np.linalg.norm(last - pilot.position)) < ACCURACY_M
+    near = total - done < ACCURACY_M and float(np.linalg.norm(last - pilot.position)) < ACCURACY_M
     return (total > ACCURACY_M and done >= total) or (near and pilot.speed < _ARRIVED_M_S and pilot.obeys)
 
 
