@@ -7,7 +7,7 @@ head-up display, which no camera sees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -82,9 +82,9 @@ def from_ned(points: F64) -> F64:
     return points @ _ENU_OF_NED
 
 
-def srgb(rgba: Sequence[float]) -> tuple[int, int, int]:
+def srgb(rgba: Iterable[float]) -> tuple[int, int, int]:
     """8-bit colour of a linear one; missing channels are 0."""
-    linear = np.clip([*map(float, rgba[:3]), 0.0, 0.0, 0.0][:3], 0.0, 1.0)
+    linear = np.clip([*map(float, rgba), 0.0, 0.0, 0.0][:3], 0.0, 1.0)
     red, green, blue = np.rint(255 * linear ** (1 / GAMMA)).astype(int)
     return int(red), int(green), int(blue)
 
@@ -136,17 +136,17 @@ class _Shot:
         """Pixels of a metre at depths (N,)."""
         if self.ortho_m is not None:
             return np.full(len(far), self.camera.width / self.ortho_m)
-        return self.camera.focal_px / far
+        return np.asarray(self.camera.focal_px / far)
 
     def pixels(self, local: F64) -> F64:
         """(N, 2) column and row of points in the camera's frame, all before it."""
         middle = np.array([self.camera.width / 2, self.camera.height / 2])
-        return local[:, :2] * self.metre_px(local[:, 2])[:, None] + middle
+        return np.asarray(local[:, :2] * self.metre_px(local[:, 2])[:, None] + middle)
 
 
 def _seen(depth: F32, pixels: F64, far: F64) -> npt.NDArray[np.bool_]:
     """(N,) whether points at pixels are within the picture and not behind what it shows."""
-    inside = ((pixels >= 0) & (pixels < [depth.shape[1], depth.shape[0]])).all(axis=1)
+    inside = np.all((pixels >= 0) & (pixels < np.array([depth.shape[1], depth.shape[0]])), axis=1)
     column, row = np.where(inside[:, None], pixels, 0).astype(int).T
     return np.asarray(inside & (far <= depth[row, column] * (1 + _IN_FRONT)))
 

@@ -241,8 +241,8 @@ def without(drawn: Drawn, keep: npt.NDArray[np.bool_]) -> Drawn:
     frame = surface.shelter_west_south_cell
     shelter = _shelter(bvh, len(surface.shelter), float(frame[0]), float(frame[2]))
     mesh = Mesh(vertices[:-1], faces[keep], surface.material[keep], surface.instance[keep], surface.tint[keep])
-    faces, material, instance, tint = _faces(mesh)
-    left = surface._replace(faces=faces, material=material, instance=instance, tint=tint, shelter=shelter.values,
+    corners, material, instance, tint = _faces(mesh)
+    left = surface._replace(faces=corners, material=material, instance=instance, tint=tint, shelter=shelter.values,
                             crowns=crown_heights(mesh, shelter))
     return Drawn(bvh, left, drawn.soft[keep], drawn.ground_m)
 

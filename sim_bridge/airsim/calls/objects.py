@@ -108,12 +108,12 @@ def swap_textures(_: Context, tag: str, tex_id: int, component_id: int, material
 
 @rpc("simSetLightIntensity", state="absent", note="lights are objects that keep their intensity and cast no light")
 def set_light_intensity(context: Context, light_name: str, intensity: float) -> bool:
-    return context.simulator.change_objects(lambda state: scene_objects.set_light(state, light_name, intensity))
+    return _dim(context, light_name, intensity)
 
 
 @rpc("simSetWorldLightIntensity", state="absent", note="lights are objects that keep their intensity and cast no light")
 def set_world_light_intensity(context: Context, light_name: str, intensity: float) -> bool:
-    return set_light_intensity(context, light_name, intensity)
+    return _dim(context, light_name, intensity)
 
 
 @rpc("simSetWorldLightVisibility", state="absent", note="true for a light, which casts none either way")
@@ -141,6 +141,10 @@ def load_level(context: Context, level_name: str) -> bool:
         return False
     simulator.reset()
     return True
+
+
+def _dim(context: Context, light_name: str, intensity: float) -> bool:
+    return context.simulator.change_objects(lambda state: scene_objects.set_light(state, light_name, intensity))
 
 
 def _clothe(context: Context, name_or_tag: str, skins: Mapping[int, Skin]) -> bool:
