@@ -220,6 +220,9 @@ class _Pilot:
             body = rotation_from_quaternion(client.ask("simGetVehiclePose").orientation)
             info = client.ask("simGetCameraInfo", camera_name=self.config.camera)
             self.mount = body.T @ rotation_from_quaternion(info["pose"].orientation)
+        if not self.lockstep:
+            # the first look takes long, and the vehicle would fly on meanwhile
+            self._shoot()
         client.take_control()
 
     def fly(self) -> None:
@@ -305,6 +308,9 @@ class _Pilot:
             wanted = rotation_from_quaternion(ned_from_camera(asked).orientation)
             relative = NedPose(IDENTITY.position, quaternion_from_rotation(turned.T @ wanted))
             self.client.set_camera_pose(self.config.camera, relative)
+        return self._shoot()
+
+    def _shoot(self) -> Shot:
         scene, depth, segmentation = self.client.images(self.config.camera, (SCENE, DEPTH, SEGMENTATION),
                                                         (self.camera.width, self.camera.height))
         return Shot(scene.pixels, depth.pixels, self.client.classes(segmentation.pixels, self.config.camera),

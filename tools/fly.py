@@ -17,12 +17,13 @@ from tqdm import tqdm
 
 from sim_bridge.airsim.client import Client, connect
 from sim_bridge.capture import prepare
+from sim_bridge.classes import CLASS_ID
 from sim_bridge.embedded.scene import Phase, Scene
 from sim_bridge.errors import InputError
 from sim_bridge.flight import footprint, plan_survey
 from sim_bridge.flying import Flight, FlightConfig, Plan, fly, path_length_m, plan_flight, tracking_errors
 from sim_bridge.frames import ENU, F64, CameraPose, Intrinsics, intrinsics
-from sim_bridge.labels import agreement, cast_labels
+from sim_bridge.labels import SEMANTIC_OF, agreement, cast_labels
 from sim_bridge.ortho import Mosaic, orthomosaic
 from sim_bridge.spec import Flood, Layout, Light, SceneSpec, View
 from sim_bridge.workers import SimulatorSettings, drop_simulators, own_simulator, parse_address
@@ -31,6 +32,7 @@ from sim_bridge.world.package import build_package, read_package
 from tools.worlds import read_scenes
 
 PHASES: tuple[Phase, ...] = ("before", "after")
+_CROWN_M = 4.0
 DEFAULT_SPEC = SceneSpec(
     seed=5, layout=Layout("riverside", "curved", size_m=240.0, density=0.9, relief_m=5.0), hazard=Flood(stage_m=4.0),
     view=View(gsd_m=0.25, hfov_deg=50.0, off_nadir_deg=0.0), light_before=Light(48.0, 150.0, 0.05),
@@ -129,7 +131,7 @@ def _simulator(config: FlyConfig, world: World) -> Iterator[Client]:
     settings.write_text(json.dumps(settings_of(world, config), indent=1) + "\n")
     try:
         yield own_simulator(SimulatorSettings(config.worlds.resolve(), config.width, config.height,
-                                              options=("--settings", str(settings.resolve()))))
+                                              options=("--mode", "Multirotor", "--settings", str(settings.resolve()))))
     finally:
         drop_simulators()
 
@@ -146,17 +148,20 @@ def settings_of(world: World, config: FlyConfig) -> dict[str, Any]:
 
 
 def open_ground(world: World) -> tuple[float, float]:
-    """x, y of where a vehicle can stand: the point of a coarse grid farthest from buildings, trees and vehicles."""
+    """x, y of where a vehicle can stand: of the points of a coarse grid that are on land, the farthest from buildings,
+    trees and water."""
     reach = 0.4 * world.size_m
-    grid = np.linspace(-reach, reach, 17)
-    points = [(float(x), float(y)) for y in grid for x in grid]
-    things = [shapely.Polygon(b.footprint) for b in world.buildings]
-    things += [shapely.Point(tree.x, tree.y).buffer(4.0) for tree in world.trees]
-    around = shapely.STRtree(things) if things else None
-    if around is None:
-        return points[0]
-    nearest = around.query_nearest(shapely.points(points), return_distance=True, all_matches=False)
-    return points[int(np.argmax(nearest[1]))]
+    side = np.linspace(-reach, reach, 25)
+    points = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    wet = SEMANTIC_OF[world.ground.at(points[:, 0], points[:, 1])] == CLASS_ID["water"]
+    things = [shapely.Polygon(building.footprint) for building in world.buildings]
+    things += [shapely.Point(tree.x, tree.y).buffer(_CROWN_M) for tree in world.trees]
+    things += list(shapely.points(points[wet]))
+    if not things or wet.all():
+        return 0.0, 0.0
+    _, free_m = shapely.STRtree(things).query_nearest(shapely.points(points), return_distance=True, all_matches=False)
+    east, north = points[int(np.argmax(free_m))]
+    return float(east), float(north)
 
 
 def _flown(client: Client, spec: SceneSpec, phase: Phase, wind: tuple[float, float], plan: Plan, camera: Intrinsics,

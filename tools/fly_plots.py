@@ -17,38 +17,45 @@ from matplotlib.patheffects import Normal, Stroke
 from sim_bridge.flying import Plan
 from sim_bridge.frames import F64
 from tools.fly import Leg
+from tools.plots import COLOURS
 
 PLANNED, FLOWN, TRIGGER, FOOTPRINT = "#ffffff", "#ff8c1a", "#12e0e6", "#f7f14b"
 _INK, _PAPER = "#22272e", "#ffffff"
 _DARK = "#101418"
+_STYLE: Any = {"font.family": "sans-serif", "font.size": 11, "text.color": _INK, "axes.labelcolor": _INK}
 
 
 def flight_map(plan: Plan, legs: Sequence[Leg], size_m: float) -> bytes:
     """PNG of a map for each phase, side by side, over the mosaic of its own frames."""
-    with mpl.rc_context({"font.family": "sans-serif", "font.size": 11, "text.color": _INK, "axes.labelcolor": _INK}):
-        figure = Figure(figsize=(9.2 * len(legs), 9.9), dpi=100, layout="constrained", facecolor=_PAPER)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.2 * len(legs), 8.55), dpi=100, layout="constrained", facecolor=_PAPER)
         FigureCanvasAgg(figure)
         places = figure.subplots(1, len(legs), squeeze=False)[0]
         for place, leg in zip(places, legs, strict=True):
             _draw_map(place, plan, leg, size_m)
         handles, labels = places[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=11,
-                      handlelength=2.6).get_frame().set_facecolor(_PAPER)
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=11, handlelength=2.6,
+                      facecolor="#8a929c", edgecolor="none", labelcolor=_PAPER)
         return png(figure)
 
 
 def turn_map(plan: Plan, legs: Sequence[Leg], row: int = 0) -> bytes:
-    """PNG of the turn after a line, enlarged, for each phase: what the controller makes of a sharp corner."""
+    """PNG of the turn after a line, enlarged: what the controller makes of sharp corners in each phase."""
     ends = np.vstack([plan.line(row)[-2:], plan.line(min(row + 1, len(plan.rows) - 1))[:2]])[:, :2]
     centre, half = (ends.min(axis=0) + ends.max(axis=0)) / 2, 0.62 * float(np.ptp(ends, axis=0).max())
-    with mpl.rc_context({"font.family": "sans-serif", "font.size": 10, "text.color": _INK, "axes.labelcolor": _INK}):
-        figure = Figure(figsize=(6.2 * len(legs), 5.6), dpi=100, layout="constrained", facecolor=_PAPER)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 6.4), dpi=110, layout="constrained", facecolor=_PAPER)
         FigureCanvasAgg(figure)
-        for place, leg in zip(figure.subplots(1, len(legs), squeeze=False)[0], legs, strict=True):
-            place.set_facecolor(_DARK)
-            _draw_paths(place, plan, leg)
-            place.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
-            _finish(place, _title(leg))
+        place = figure.subplots()
+        place.plot(*plan.path[:, :2].T, color="#9aa1ab", linewidth=2.4, linestyle=(0, (5, 3)), label="planned path")
+        for leg, colour in zip(legs, COLOURS, strict=False):
+            shots = np.array([shot.pose.position.array() for shot in leg.flight.shots])
+            place.plot(*leg.flight.track.position[:, :2].T, color=colour, linewidth=1.8, label=_title(leg))
+            place.plot(*shots[:, :2].T, "o", color=colour, markersize=6, markeredgecolor=_INK, markeredgewidth=0.8)
+        place.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
+        place.grid(visible=True, color="#e3e5e8", linewidth=0.8)
+        place.legend(frameon=False, loc="center left")
+        _finish(place, "")
         return png(figure)
 
 
@@ -56,8 +63,11 @@ def _draw_map(place: Axes, plan: Plan, leg: Leg, size_m: float) -> None:
     half = size_m / 2
     place.set_facecolor(_DARK)
     place.imshow(leg.mosaic.rgb, extent=(-half, half, -half, half), interpolation="antialiased")
-    place.add_collection(PolyCollection(list(leg.footprints), facecolors="none", edgecolors=FOOTPRINT, linewidths=0.7,
-                                        alpha=0.55, label="footprints"))
+    place.add_collection(PolyCollection(list(leg.footprints), facecolors="none", edgecolors=FOOTPRINT, linewidths=0.6,
+                                        alpha=0.4, label="footprints"))
+    one = leg.footprints[len(leg.footprints) // 2]
+    place.add_collection(PolyCollection([one], facecolors="#f7f14b24", edgecolors=FOOTPRINT, linewidths=2.0,
+                                        label="one of them"))
     _draw_paths(place, plan, leg)
     reach = half + plan.lead_m + 8
     place.set(xlim=(-reach, reach), ylim=(-half - 8, half + 8))
@@ -80,7 +90,7 @@ def _draw_paths(place: Axes, plan: Plan, leg: Leg) -> None:
 def _title(leg: Leg) -> str:
     speed = float(np.hypot(*leg.wind_ms))
     blows = f"wind {speed:.1f} m/s from {_from_deg(leg.wind_ms):.0f} degrees" if speed else "no wind"
-    return f"{leg.phase.capitalize()}: {len(leg.flight.shots)} pictures, {blows}"
+    return f"{leg.phase.capitalize()}: {blows}"
 
 
 def _from_deg(wind_ms: tuple[float, float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,9 @@ VIEW = View(gsd_m=0.4, hfov_deg=60.0, off_nadir_deg=0.0)
 CAMERA = intrinsics(WIDTH, HEIGHT, VIEW.hfov_deg)
 CONFIG = FlightConfig(speed_ms=5.0, lead_s=2.0)
 SETTINGS = {"SettingsVersion": 1.2, "SimMode": "Multirotor", "ClockType": "SteppableClock",
-            "Vehicles": {"Drone": {"VehicleType": "SimpleFlight", "X": -20, "Y": -25}}}
+            "Vehicles": {"Drone": {"VehicleType": "SimpleFlight", "X": -20, "Y": -25, "Cameras": {"steady": {
+                "CaptureSettings": [{"ImageType": kind, "Width": WIDTH, "Height": HEIGHT} for kind in (0, 1, 5)],
+                "X": 0, "Y": 0, "Z": 0, "Gimbal": {"Stabilization": 1, "Pitch": -90, "Roll": 0, "Yaw": 0}}}}}}
 
 
 def survey(view: View = VIEW, size_m: float = AREA_M) -> Plan:
@@ -201,6 +203,35 @@ def test_the_same_flight_again_is_the_same_to_the_last_bit(running: Running, flo
     for one, other in zip(again.shots, flown.before.shots, strict=True):
         np.testing.assert_array_equal(one.rgb, other.rgb)
         np.testing.assert_array_equal(one.depth, other.depth)
+
+
+def test_a_gimbal_of_the_settings_holds_the_camera(running: Running, flown: Flown) -> None:
+    with running.client() as client:
+        flight = flown_once(client, flown.plan, "before", replace(CONFIG, camera="steady", gimbal=True))
+    for pose, shot in zip(flown.plan.poses, flight.shots, strict=True):
+        np.testing.assert_allclose(shot.pose.rotation, pose.rotation, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_without_lock_step_pictures_are_taken_in_passing(own_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that cannot be continued for a time, three times as fast as the wall clock."""
+    def refuse(*_: object) -> None:
+        raise SimulatorError("continueForTime is not implemented by SimMode")
+
+    settings = {**SETTINGS, "ClockType": "", "ClockSpeed": 3}
+    server = start(own_root, "--samples", "1", "--settings", json.dumps(settings))
+    plan = plan_flight(survey(View(gsd_m=0.15, hfov_deg=60.0, off_nadir_deg=0.0)).poses[:3], CONFIG)
+    try:
+        with server.client() as client:
+            monkeypatch.setattr(client, "continue_for", refuse)
+            flight = flown_once(client, plan, "before")
+    finally:
+        end(server)
+    assert not flight.lockstep
+    assert len(flight.shots) == 3
+    for pose, shot in zip(plan.poses, flight.shots, strict=True):
+        assert np.linalg.norm(shot.pose.position.array() - pose.position.array()) < 10.0
+        assert shot.pose.rotation[:, 2] @ pose.rotation[:, 2] > math.cos(math.radians(30))
 
 
 def test_a_camera_that_is_not_there_is_an_error_and_time_runs_on(running: Running, flown: Flown) -> None:
