@@ -122,7 +122,8 @@ def _painted(frame: Frame, by_name: Mapping[str, instance_colours.Colour]) -> U8
 def _ids(frame: Frame, config: SimulatorConfig) -> U8:
     """(H, W) stencil ids."""
     assert frame.material is not None and frame.instance is not None
-    return stencil_ids(frame.material, frame.instance, frame.state.stencils, _spawned(frame))
+    return stencil_ids(frame.material, frame.instance, frame.state.stencils, _spawned(frame),
+                       config.segmentation_init == "None")
 
 
 def _spawned(frame: Frame) -> Mapping[str, int]:

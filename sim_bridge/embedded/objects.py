@@ -126,13 +126,13 @@ def matching(names: Iterable[str], pattern: str, ignore_case: bool = False) -> l
 
 
 def stencil_ids(material: npt.NDArray[np.uint16], instance: npt.NDArray[np.uint32],
-                overrides: Mapping[str, int], spawned: Mapping[str, int] | None = None) -> U8:
+                overrides: Mapping[str, int], spawned: Mapping[str, int] | None = None, bare: bool = False) -> U8:
     """(H, W) uint8 segmentation ids of a rendered frame; an override of -1 is id 0.
 
     material, instance: (H, W) of `render.Rendered`; 0 where nothing was hit. overrides: ids by object name. spawned:
-    instances of the objects that have no number in their name.
+    instances of the objects that have no number in their name. bare: objects have no id, 0, until one is set.
     """
-    by_class = np.arange(len(CLASS_ID), dtype=np.uint8)
+    by_class = np.zeros(len(CLASS_ID), np.uint8) if bare else np.arange(len(CLASS_ID), dtype=np.uint8)
     for name in GROUPS.keys() & overrides.keys():
         by_class[GROUPS[name]] = max(0, overrides[name])
     ids = by_class[_CLASS_OF_MATERIAL[material]]

@@ -135,11 +135,12 @@ def set_stencil(state: State, name: str, stencil: int, is_pattern: bool) -> tupl
     return labelled(replace(state, stencils={**state.stencils, **ids, **dict.fromkeys(found, stencil)})), bool(found)
 
 
-def stencil_of(state: State, name: str) -> int:
-    """Segmentation id of an object, whose name may be in lower case; -1 if there is none of that name."""
+def stencil_of(state: State, name: str, bare: bool = False) -> int:
+    """Segmentation id of an object, whose name may be in lower case; -1 if there is none of that name. bare: objects
+    have no id, 0, until one is set."""
     names = object_names(state)
     found = name if name in names else next((other for other in names if other.lower() == name), None)
-    return -1 if found is None else state.stencils.get(found, default_id(found))
+    return -1 if found is None else state.stencils.get(found, 0 if bare else default_id(found))
 
 
 def with_edits(state: State, edits: Edits) -> State:

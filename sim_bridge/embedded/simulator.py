@@ -199,7 +199,7 @@ class Simulator:
 
     def stencil(self, name: str) -> int:
         """See `scene_objects.stencil_of`."""
-        return scene_objects.stencil_of(self._state, name)
+        return scene_objects.stencil_of(self._state, name, self.config.segmentation_init == "None")
 
     def capture(self, wanted: Sequence[Wanted]) -> list[Frame]:
         """A frame for each image that is wanted, all from one state and moment. Raises NoWorld."""
