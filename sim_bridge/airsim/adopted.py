@@ -42,12 +42,13 @@ def adopt(client: Official, timeout_s: float | None = None, max_reply_bytes: int
 
     Raises InputError for an object that is not such a client, SimulatorGone if its server does not answer.
     """
-    theirs = getattr(client, "client", None)
+    theirs: Any = getattr(client, "client", None)
     if isinstance(theirs, Transport):
         return client
     address = getattr(theirs, "address", None) or getattr(theirs, "_address", None)
     if address is None or not hasattr(theirs, "call_async"):
-        raise InputError(f"{type(client).__name__} cannot be adopted: expected a client object of cosysairsim or airsim")
+        raise InputError(f"{type(client).__name__} cannot be adopted: expected a client object of cosysairsim or "
+                         "airsim")
     found = timeout_s or getattr(theirs, "_timeout", None) or DEFAULT_TIMEOUT_S
     ours = Transport(str(address.host), int(address.port), float(found), max_reply_bytes)
     with contextlib.suppress(Exception):
@@ -165,6 +166,6 @@ def _theirs(error: MageError) -> Exception:
         errors = importlib.import_module("msgpackrpc.error")
     except ImportError:
         return error
-    kinds = {DeadlinePassed: "TimeoutError", SimulatorGone: "TransportError"}
+    kinds: dict[type[MageError], str] = {DeadlinePassed: "TimeoutError", SimulatorGone: "TransportError"}
     made: Exception = getattr(errors, kinds.get(type(error), "RPCError"))(str(error))
     return made

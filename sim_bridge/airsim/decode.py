@@ -63,8 +63,9 @@ _CONSTANTS: dict[int, bool | None] = {0xC0: None, 0xC2: False, 0xC3: True}
 class Scanner:
     """Reads one msgpack value from the front of a buffer."""
 
-    def __init__(self, buffer: memoryview) -> None:
-        self._buffer = buffer
+    def __init__(self, buffer: memoryview, checked: tuple[int, int] = (0, 0)) -> None:
+        """checked: (start, end) of a list of floats whose tags were looked at while it came."""
+        self._buffer, self._checked = buffer, checked
         self.position = 0
         self.shares = False
         """True if what was read holds views of the buffer."""
@@ -130,7 +131,8 @@ class Scanner:
         if start + size > len(self._buffer):
             raise NeedBytes(start + size, start)
         items = np.frombuffer(self._take(size), FLOAT_ITEM)
-        if not (items["tag"] == FLOAT_TAG).all():
+        known = max(0, self._checked[1] - start) // FLOAT_ITEM.itemsize if self._checked[0] == start else 0
+        if not (items["tag"][known:] == FLOAT_TAG).all():
             raise Unusual
         return items["value"].astype(np.float32)
 
@@ -147,7 +149,8 @@ class ReplyReader:
         self._buffer = bytearray()
         self._start = self._filled = 0
         self._short = NeedBytes(1)
-        self._starts = 0
+        self._starts, self._usual = 0, 0
+        self._checked = (0, 0)
         self._general: Any = None
         """The general decoder while it reads a message, the bytes that it was given, and their bound."""
         self._given = self._most = 0
@@ -161,7 +164,7 @@ class ReplyReader:
         while self._general is None:
             try:
                 self._fill(deadline)
-                scanner = Scanner(memoryview(self._buffer)[self._start:self._filled])
+                scanner = Scanner(memoryview(self._buffer)[self._start:self._filled], self._checked)
                 message = scanner.value()
             except NeedBytes as need:
                 self._short, self._starts = need, self._starts + 1
@@ -189,22 +192,23 @@ class ReplyReader:
                 if not (tags == FLOAT_TAG).all():
                     raise Unusual
                 checked += len(tags) * FLOAT_ITEM.itemsize
+                self._checked = (self._short.floats_at or 0, min(checked, end - self._start))
             self._filled += self._receive(memoryview(self._buffer)[self._filled:], deadline)
 
     def _make_room(self, total: int) -> None:
         held = self._filled - self._start
         if self._start + total <= len(self._buffer) and self._filled < len(self._buffer):
             return
-        # one large image and what follows it in one step; doubling for many small pieces
-        larger = bytearray(max(total + _CHUNK_BYTES, 2 * held))
+        # one large image and what follows it in one step, or at once if the last was as large; doubling for pieces
+        larger = bytearray(max(total + _CHUNK_BYTES, 2 * held, self._usual))
         larger[:held] = memoryview(self._buffer)[self._start:self._filled]
         self._buffer, self._start, self._filled = larger, 0, held
 
     def _go_on_after(self, scanner: Scanner) -> None:
         if scanner.position > _CHUNK_BYTES:
             _check_bound(scanner.position, self._largest())
-        self._short, self._starts = NeedBytes(1), 0
-        self._start += scanner.position
+        self._short, self._starts, self._checked = NeedBytes(1), 0, (0, 0)
+        self._start, self._usual = self._start + scanner.position, scanner.position + _CHUNK_BYTES
         if scanner.shares:
             # a new buffer for the next message: views of this one live in the old
             self._renew(bytes(memoryview(self._buffer)[self._start:self._filled]))
@@ -218,7 +222,7 @@ class ReplyReader:
         """Give the message that has begun to the general decoder."""
         unpacker = msgpack.Unpacker(max_buffer_size=self._max_bytes, strict_map_key=False)
         head = memoryview(self._buffer)[self._start:self._filled]
-        self._short, self._starts = NeedBytes(1), 0
+        self._short, self._starts, self._checked = NeedBytes(1), 0, (0, 0)
         unpacker.feed(head)
         self._general, self._given, self._most = unpacker, len(head), self._largest()
 

@@ -69,14 +69,15 @@ def test_typed_calls_work_in_every_dialect(there: Client) -> None:
     pose = there.object_pose("mage_building_7")
     assert pose is not None and pose.position.north == 0
     assert there.camera_info("0")[0].same_as(NADIR)
-    with pytest.raises(SimulatorError, match="could not find function|no RPC"):
+    with pytest.raises(SimulatorError, match=r"could not find function|no RPC"):
         there.takeoff().result()
 
 
 def test_flights_are_told_in_the_worlds_frame(world_root: Path, tmp_path: Path) -> None:
     settings = tmp_path / "settings.json"
-    settings.write_text('{"SettingsVersion": 1.2, "SimMode": "Multirotor", "ClockType": "SteppableClock", "Vehicles": '
-                        '{"A": {"VehicleType": "SimpleFlight"}, "B": {"VehicleType": "SimpleFlight", "X": 20, "Y": 8}}}')
+    settings.write_text('{"SettingsVersion": 1.2, "SimMode": "Multirotor", "ClockType": "SteppableClock", '
+                        '"Vehicles": {"A": {"VehicleType": "SimpleFlight"}, '
+                        '"B": {"VehicleType": "SimpleFlight", "X": 20, "Y": 8}}}')
     running = start(world_root, "--settings", str(settings))
     try:
         with running.client() as first:

@@ -1,120 +1,142 @@
-"""How long one float depth image takes to cross a socket: our client against a bare socket and numpy.
+"""How long a ready reply takes to become a numpy array: our client, both official ones and a bare socket, in one run.
 
-A second process replays one ready reply, so nothing but transport and decoding is timed.
+A second process sends the same bytes to all. The official clients run in environments of their own, which are made
+beside the checkout's when they are not there (`.venv-airsim`, `.venv-cosys`).
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import socket
 import statistics
-import threading
+import subprocess
 import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
-import msgpack
 import numpy as np
 import numpy.typing as npt
 
-from sim_bridge.airsim.client import Client
-from sim_bridge.airsim.messages import DEPTH, ImageType, pack_request, pack_response
-from sim_bridge.airsim.structs import FLOAT_ITEM, Codec
-from sim_bridge.frames import NED, Quaternion
+from sim_bridge.airsim.client import Client, connect
+from sim_bridge.airsim.messages import ImageRequest, pack_request
+from sim_bridge.airsim.structs import FLOAT_ITEM
+from tools.airsim_env import ClientName, make_env
+from tools.bench.replay import FORMS, SIZES, camera, image, replaying
+from tools.bench.row import row
 
-WIDTH, HEIGHT, ROUNDS = 1280, 720, 15
-BAR = 3.0
-"""Our client may take this many times as long as the bare socket."""
-_HEADER = b"\xdd" + (WIDTH * HEIGHT).to_bytes(4, "big")
+ROOT = Path(__file__).parents[2]
+OFFICIAL: Mapping[str, tuple[ClientName, str]] = {"airsim": ("airsim", ".venv-airsim"),
+                                                  "cosysairsim": ("cosys", ".venv-cosys")}
+LARGEST = SIZES[-1]
+ROUNDS, SMALL_ROUNDS, FLIGHTS = 25, 500, 64
+_SLOW = {("airsim", (640, 480)): 1, ("airsim", (1280, 720)): 1}
+"""Rounds of what takes seconds: float frames of these sizes."""
+AT_LEAST, AT_MOST = 1000.0, 3.0
+Times = dict[str, list[float]]
 
 
 def rows() -> list[dict[str, Any]]:
-    """The measurement as rows {name, value, unit, spread, against, bar, met}; times in ms, spread between quartiles."""
-    ours, bare = measure()
-    value, against = statistics.median(ours), statistics.median(bare)
-    quartiles = statistics.quantiles(ours, n=4)
-    return [{
-        "name": f"transport: {WIDTH}x{HEIGHT} float depth", "value": value, "unit": "ms",
-        "spread": quartiles[2] - quartiles[0], "against": against, "bar": BAR * against,
-        "met": value <= BAR * against,
-    }]
+    """Milliseconds of our client beside those of the others, and the two ratios that have bars."""
+    pythons = {name: make_env(ROOT / folder, kind) for name, (kind, folder) in OFFICIAL.items()}
+    with replaying() as port:
+        ours = _ours(port)
+        bare = _bare(port)
+        official = {name: _official(python, name, port) for name, python in pythons.items()}
+    others = {**official, "bare socket": bare}
+    table = [row(f"transport: {_named(case)}", times, "ms", _beside(case, others)) for case, times in ours.items()]
+    return table + _ratios(ours, others)
 
 
-def measure(rounds: int = ROUNDS) -> tuple[list[float], list[float]]:
-    """Times in ms with our client and with a bare socket, taken in turn from one server."""
-    context = multiprocessing.get_context("spawn")
-    ours_end, theirs = context.Pipe()
-    server = context.Process(target=_replay, args=(theirs,), daemon=True)
-    server.start()
-    try:
-        port = int(ours_end.recv())
-        with socket.create_connection(("127.0.0.1", port)) as bare, \
-                Client(socket.create_connection(("127.0.0.1", port)), 30.0, 1 << 28) as client:
-            bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            size = len(_ready_reply())
-            pairs = [(_timed(lambda: _ours(client)), _timed(lambda: _bare(bare, size))) for _ in range(rounds + 1)]
-    finally:
-        server.kill()
-        server.join()
-    # the first pair pays for connections and imports
-    return [ours for ours, _ in pairs[1:]], [bare_ms for _, bare_ms in pairs[1:]]
+def _ratios(ours: Times, others: Mapping[str, Times]) -> list[dict[str, Any]]:
+    """Of the largest float frame: the slower client's times over the median of ours, ours over the bare socket's."""
+    case = f"{camera(LARGEST)} float"
+    own, bare, slow = statistics.median(ours[case]), others["bare socket"][case], others["airsim"][case]
+    return [
+        row(f"transport: {_named(case)}, airsim 1.8.1 / ours", [time_ms / own for time_ms in slow], "times",
+            f"{len(slow)} round of airsim", least=AT_LEAST),
+        row(f"transport: {_named(case)}, ours / bare socket", [time_ms / statistics.median(bare) for time_ms in
+            ours[case]], "times", f"bare socket and numpy.frombuffer, {statistics.median(bare):.3g} ms", most=AT_MOST),
+    ]
 
 
-def _timed(run: Callable[[], npt.NDArray[np.float32]]) -> float:
-    started = time.perf_counter()
-    depth = run()
-    taken_ms = 1e3 * (time.perf_counter() - started)
-    if depth.shape != (HEIGHT, WIDTH) or depth[-1, -1] != np.float32(WIDTH * HEIGHT - 1):
-        raise ValueError("the image did not arrive whole")
-    return taken_ms
+def _named(case: str) -> str:
+    size, form = case.rsplit(" ", 1)
+    return {"ping": "small call", "pings": f"small call, {FLIGHTS} in flight"}.get(form, f"{size} {form}")
 
 
-def _ours(client: Client) -> npt.NDArray[np.float32]:
-    return client.images("bench", [DEPTH])[0].pixels
+def _beside(case: str, others: Mapping[str, Times]) -> str:
+    found = {name: times[case] for name, times in others.items() if case in times}
+    return ", ".join(f"{name} {statistics.median(times):.4g} ms" for name, times in found.items()) or "-"
 
 
-def _bare(sock: socket.socket, size: int) -> npt.NDArray[np.float32]:
+def _timed(run: Callable[[], object], rounds: int) -> list[float]:
+    """Milliseconds of each round after an untimed one."""
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - started))
+    return times[1:]
+
+
+def _ours(port: int) -> Times:
+    with connect("127.0.0.1", port) as client:
+        found = {" ping": _timed(client.ping, SMALL_ROUNDS),
+                 " pings": [t / FLIGHTS for t in _timed(lambda: _in_flight(client), SMALL_ROUNDS // FLIGHTS)]}
+        for size in SIZES:
+            for form in FORMS:
+                request = ImageRequest(*FORMS[form])
+                found[f"{camera(size)} {form}"] = _timed(partial(client.images, camera(size), [request], size), ROUNDS)
+        depth = client.images(camera(LARGEST), [ImageRequest(*FORMS["float"])])[0].pixels
+    _check(depth, LARGEST)
+    return found
+
+
+def _in_flight(client: Client) -> None:
+    for future in [client.submit("ping") for _ in range(FLIGHTS)]:
+        future.result()
+
+
+def _bare(port: int) -> Times:
     """What no client can do without: receive a known number of bytes, find the array, convert its byte order."""
-    sock.sendall(pack_request(0, "simGetImages", ()))
-    reply, filled = bytearray(size), 0
-    while filled < size:
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return {f"{camera(size)} float": _timed(partial(_bare_float, sock, size), ROUNDS) for size in SIZES}
+
+
+def _bare_float(sock: socket.socket, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    (width, height), (kind, as_float, compress) = size, FORMS["float"]
+    struct = {"camera_name": camera(size), "image_type": kind, "pixels_as_float": as_float, "compress": compress}
+    sock.sendall(pack_request(0, "simGetImages", ([struct], "", False)))
+    # four bytes of the message and one of its list of images stand before the image
+    reply, filled = bytearray(5 + _length(size)), 0
+    while filled < len(reply):
         filled += sock.recv_into(memoryview(reply)[filled:])
-    start = reply.find(_HEADER) + len(_HEADER)
-    items = np.frombuffer(reply, FLOAT_ITEM, WIDTH * HEIGHT, start)
-    return items["value"].astype(np.float32).reshape(HEIGHT, WIDTH)
+    count = width * height
+    head = (b"\xdc" + count.to_bytes(2, "big")) if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
+    items = np.frombuffer(reply, FLOAT_ITEM, count, reply.find(head) + len(head))
+    depth: npt.NDArray[np.float32] = items["value"].astype(np.float32).reshape(height, width)
+    _check(depth, size)
+    return depth
 
 
-def _ready_reply() -> bytes:
-    """Packed reply to request 0 with one float image of 0, 1, 2, ..."""
-    image = {
-        "image_data_uint8": b"", "image_data_float": np.arange(WIDTH * HEIGHT, dtype=np.float32),
-        "camera_position": NED(0.0, 0.0, 0.0), "camera_name": "bench",
-        "camera_orientation": Quaternion(1.0, 0.0, 0.0, 0.0), "time_stamp": 1, "message": "",
-        "pixels_as_float": True, "compress": False, "width": WIDTH, "height": HEIGHT,
-        "image_type": int(ImageType.DEPTH_PLANAR),
-    }
-    return pack_response(0, None, Codec("airsim", arrays=False).plain("[ImageResponse]", [image]))
+@lru_cache
+def _length(size: tuple[int, int]) -> int:
+    return len(image(size, "float"))
 
 
-def _replay(port: Connection) -> None:
-    """Server process: answers every request on two connections with the ready reply."""
-    body = memoryview(_ready_reply())[3:]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port.send(listener.getsockname()[1])
-        threads = [threading.Thread(target=_answer, args=(listener.accept()[0], body)) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+def _check(depth: npt.NDArray[Any], size: tuple[int, int]) -> None:
+    if depth.shape != size[::-1] or depth[-1, -1] != np.float32(size[0] * size[1] - 1):
+        raise ValueError("the image did not arrive whole")
 
 
-def _answer(sock: socket.socket, body: memoryview) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    requests = msgpack.Unpacker()
-    while data := sock.recv(65536):
-        requests.feed(data)
-        for request in requests:
-            # ids stay below 128 here, which is one byte
-            sock.sendall(bytes((0x94, 0x01, request[1])))
-            sock.sendall(body)
+def _official(python: Path, name: str, port: int) -> Times:
+    cases: list[tuple[str, str, int]] = [("", "ping", SMALL_ROUNDS)]
+    cases += [(camera(size), form, _SLOW.get((name, size), 5) if form == "float" else ROUNDS)
+              for size in SIZES for form in FORMS]
+    script = Path(__file__).with_name("official.py")
+    done = subprocess.run([python, script, name, str(port), json.dumps(cases)], stdout=subprocess.PIPE, check=True)
+    found: Times = json.loads(done.stdout)
+    return found
