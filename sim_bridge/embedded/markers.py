@@ -33,6 +33,8 @@ _PIECE_PX = 4.0
 _IN_FRONT = 0.01
 """Share of the depth by which a marker may lie behind a surface and still shows, so that what is drawn on it does."""
 _WIDEST_PX = 64
+_SHIFT = 4
+"""Bits of a corner's coordinates below the pixel."""
 _ENU_OF_NED = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]], np.float64)
 _AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
 """Forward, right and up of a body: the axes that the engine draws."""
@@ -189,7 +191,11 @@ def _draw_line(shot: _Shot, ends: F64, marker: Marker) -> None:
     far = way[0] + middle * (way[1] - way[0])
     far = 1 / far if back else far
     knots = flat[0] + shares[:, None] * (flat[1] - flat[0])
-    widths = np.clip(np.round(marker.width * shot.metre_px(far)), 1, _WIDEST_PX).astype(int)
-    corners = np.clip(knots, -16000, 16000).round().astype(int)
+    # a filled polygon has its border's pixels as well
+    half = np.clip(marker.width * shot.metre_px(far), 1, _WIDEST_PX) / 2 - 0.5
+    along = (flat[1] - flat[0]) / max(float(np.hypot(*(flat[1] - flat[0]))), 1e-9)
+    aside = half[:, None] * np.array([-along[1], along[0]])
+    quads = np.stack([knots[:-1] - aside, knots[:-1] + aside, knots[1:] + aside, knots[1:] - aside], axis=1) - 0.5
+    corners = np.rint(np.clip(quads, -16000, 16000) * (1 << _SHIFT)).astype(np.int32)
     for place in np.flatnonzero(_seen(shot.depth, (knots[:-1] + knots[1:]) / 2, far)):
-        cv2.line(shot.picture, corners[place].tolist(), corners[place + 1].tolist(), marker.rgb, int(widths[place]))
+        cv2.fillConvexPoly(shot.picture, corners[place], marker.rgb, cv2.LINE_8, _SHIFT)
