@@ -7,6 +7,7 @@ out of order, as rpclib's do. Whatever a peer sends, it can at most lose its own
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import logging
 import os
@@ -32,11 +33,15 @@ from sim_bridge.errors import InputError, MageError
 
 _log = logging.getLogger(__name__)
 
-_QUICK_WORKERS, _HEAVY_WORKERS = 16, 8
+_QUICK_WORKERS, _HEAVY_WORKERS = 16, 4
 _BUDGET_BYTES = 1 << 30
 _ACCEPT_S = 0.25
 _REFUSED_S = 2.0
 """How long the socket of a refused peer stays open, so that it reads why."""
+_M_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 7 << 20
+"""Blocks from here on are the system's own: they cost nothing until they are written to and are gone when they are
+freed. Less than a list of as many values as a message may announce; more than what a frame of 512x512 needs."""
 _ENDING_S = 10.0
 """Calls that still run this long after the server was told to end are not waited for."""
 
@@ -59,6 +64,7 @@ def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int
         listener.close()
         for connection in tuple(open_now):
             connection.end()
+        CALLS["stopRecording"].run(context)
         simulator.reset()
         for pool in (quick, heavy):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -191,8 +197,15 @@ def _end_in_time(stop: threading.Event) -> None:
     os._exit(0)
 
 
+def _keep_no_large_blocks() -> None:
+    """glibc's own threshold grows, so that one greedy client would leave the server large for ever."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until SIGINT or SIGTERM. Returns the exit code: 2 if it could not start."""
+    _keep_no_large_blocks()
     stop = threading.Event()
     try:
         config = read_options(argv)
