@@ -95,7 +95,8 @@ def cone(count: int, options: Mapping[str, Any]) -> F64:
     limits = [number(options, f"Sensor{end}{angle}Limit", sign * 90.0)
               for angle in ("Azimuth", "Elevation") for end, sign in (("Lower", -1), ("Upper", 1))]
     inside = (azimuth >= limits[0]) & (azimuth <= limits[1]) & (elevation >= limits[2]) & (elevation <= limits[3])
-    return vectors[inside]
+    chosen: F64 = vectors[inside]
+    return chosen
 
 
 def shoot(scene: Landscape | None, phase: Phase, sensor: NedPose, start: NED, vectors: F64, range_m: float) -> Echoes:

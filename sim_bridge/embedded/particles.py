@@ -75,7 +75,8 @@ def _around(eye: Eye, falling: Falling, time_ns: int, seed: int) -> F64:
     places = np.random.default_rng([seed & 0xFFFFFFFF, zlib.crc32(falling.kind.encode())]).random((count, 3)) * BOX_M
     # modulo before the product: nanoseconds since 1970 leave no digits for metres
     fallen = np.array([_fallen_m(speed, time_ns) for speed in falling.velocity])
-    return (places + fallen - eye.position.astype(np.float64) + BOX_M / 2) % BOX_M - BOX_M / 2
+    around: F64 = (places + fallen - eye.position.astype(np.float64) + BOX_M / 2) % BOX_M - BOX_M / 2
+    return around
 
 
 def _fallen_m(speed: float, time_ns: int) -> float:

@@ -121,7 +121,7 @@ def _air(weather: Weather) -> F32:
     parts = ((FOG_PER_M * weather.fog, FOG_COLOUR), (DUST_PER_M * weather.dust, DUST_COLOUR),
              (RAIN_PER_M * weather.rain, RAIN_COLOUR), (SNOW_PER_M * weather.snow, FOG_COLOUR))
     per_m = sum(part for part, _ in parts)
-    colour = sum(part * np.array(colour) for part, colour in parts) / max(per_m, 1e-12)
+    colour = np.array([part for part, _ in parts]) @ np.array([colour for _, colour in parts]) / max(per_m, 1e-12)
     return np.array([per_m, *colour, 1 - _CLOUDED * weather.rain], np.float32)
 
 
@@ -158,4 +158,5 @@ def _noise() -> F32:
 def _radiance() -> F32:
     """(256,) linear radiance that each value of a picture stands for, the inverse of `light.tone_curve`."""
     gain = (110 / 255) ** GAMMA / 0.18
-    return ((np.arange(256) / 255) ** GAMMA / gain).astype(np.float32)
+    radiance: F32 = ((np.arange(256) / 255) ** GAMMA / gain).astype(np.float32)
+    return radiance

@@ -54,7 +54,7 @@ def set_weather_parameter(context: Context, param: int, val: float) -> None:
     if param == WeatherParameter.ENABLED:
         enable_weather(context, val > 0)
     elif param in _WEATHER_FIELDS:
-        change = {_WEATHER_FIELDS[WeatherParameter(param)]: min(max(val, 0.0), 1.0)}
+        change: dict[str, Any] = {_WEATHER_FIELDS[WeatherParameter(param)]: min(max(val, 0.0), 1.0)}
         context.simulator.change(lambda state: replace(state, weather=replace(state.weather, **change)))
 
 

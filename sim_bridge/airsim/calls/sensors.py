@@ -248,10 +248,11 @@ def _colours(state: State, hits: Hits) -> npt.NDArray[np.float32]:
     return (rgb @ np.array([1 << 16, 1 << 8, 1], np.uint32)).astype(np.float32)
 
 
-def _intensity(echoes: Echoes, pose: NedPose) -> npt.NDArray[np.float32]:
+def _intensity(echoes: Echoes, pose: NedPose) -> Rows:
     """(N,) near-infrared albedo times the cosine of the angle at which a ray meets the surface."""
     albedo = np.array([material.nir for material in TABLE], np.float32)[echoes.hits.material]
     toward = np.nan_to_num(pose.position.array() - echoes.points)
     length = np.maximum(np.linalg.norm(toward, axis=1), 1e-6)
     normal = echoes.hits.normal[:, [1, 0, 2]] * np.array([1, 1, -1], np.float32)
-    return (albedo * np.abs((normal * toward).sum(axis=1)) / length).astype(np.float32)
+    sent: Rows = (albedo * np.abs((normal * toward).sum(axis=1)) / length).astype(np.float32)
+    return sent
