@@ -20,7 +20,7 @@ from sim_bridge.capture import prepare
 from sim_bridge.classes import CLASS_ID
 from sim_bridge.embedded.scene import Phase, Scene
 from sim_bridge.errors import InputError
-from sim_bridge.flight import footprint, plan_survey
+from sim_bridge.flight import Heights, footprint, plan_survey
 from sim_bridge.flying import Flight, FlightConfig, Plan, fly, path_length_m, plan_flight, tracking_errors
 from sim_bridge.frames import ENU, F64, CameraPose, Intrinsics, intrinsics
 from sim_bridge.labels import SEMANTIC_OF, agreement, cast_labels
@@ -97,19 +97,27 @@ def survey(config: FlyConfig) -> Survey:
     Raises InputError for scenes and sizes that cannot be flown, SimulatorError and SimulatorGone.
     """
     spec = _scene(config.spec)
-    folder = build_package(config.worlds, spec)
-    scene = Scene(read_package(folder))
+    # bad input shows before the world is built
+    _plan(config, spec, spec.layout.size_m, lambda x, y: np.zeros(np.shape(x)))
+    if config.simulator:
+        parse_address(config.simulator)
+    scene = Scene(read_package(build_package(config.worlds, spec)))
     world, flight = scene.package.world, FlightConfig(config.speed_ms)
-    poses = plan_survey(world.size_m, spec.view, config.width, config.height, config.overlap, world.height_at)
-    plan, camera = plan_flight(poses, flight), intrinsics(config.width, config.height, spec.view.hfov_deg)
+    plan = _plan(config, spec, world.size_m, world.height_at)
+    camera = intrinsics(config.width, config.height, spec.view.hfov_deg)
     legs = []
-    with _simulator(config, world) as client, tqdm(total=2 * len(poses), desc="flights", unit="frame") as bar:
+    with _simulator(config, world) as client, tqdm(total=2 * len(plan.poses), desc="flights", unit="frame") as bar:
         for phase in PHASES:
             wind = config.wind_before if phase == "before" else config.wind_after
             start = time.monotonic()
             flown = _flown(client, spec, phase, wind, plan, camera, flight, bar)
             legs.append(_leg(scene, phase, wind, flown, camera, time.monotonic() - start, spec.view.gsd_m))
     return Survey(spec, world, camera, plan, tuple(_with_agreement(scene, legs, camera)))
+
+
+def _plan(config: FlyConfig, spec: SceneSpec, size_m: float, heights: Heights) -> Plan:
+    poses = plan_survey(size_m, spec.view, config.width, config.height, config.overlap, heights)
+    return plan_flight(poses, FlightConfig(config.speed_ms))
 
 
 def _scene(path: Path | None) -> SceneSpec:
