@@ -55,7 +55,7 @@ class Car:
         self.speed = 0.0
         """m/s, negative in reverse."""
         self._place = np.zeros(3)
-        self._yaw, self._pitch, self._roll = 0.0, 0.0, 0.0
+        self.yaw, self._pitch, self._roll = 0.0, 0.0, 0.0     # rad
         self._turning = 0.0
         self._motion = Kinematics()
 
@@ -100,7 +100,7 @@ class Car:
         pose = kinematics.pose
         self._place = pose.position.array()
         roll, pitch, yaw = (math.radians(v) for v in euler_from_quaternion(pose.orientation))
-        self._yaw, self._pitch, self._roll = yaw, pitch, roll
+        self.yaw, self._pitch, self._roll = yaw, pitch, roll
         ahead = rotation_from_quaternion(pose.orientation)[:, 0]
         self.speed = max(-REVERSE_SPEED_M_S, min(TOP_SPEED_M_S, float(kinematics.linear_velocity.array() @ ahead)))
         self._motion = kinematics
@@ -122,9 +122,9 @@ class Car:
         turn = pace * math.tan(steer) / WHEELBASE_M
         most = SIDEWAYS_M_S2 / max(abs(pace), 1e-6)
         self._turning = max(-most, min(most, turn))
-        yaw = self._yaw + self._turning * step_s / 2
+        yaw = self.yaw + self._turning * step_s / 2
         self._place = self._place + pace * step_s * np.array([math.cos(yaw), math.sin(yaw), 0.0])
-        self._yaw += self._turning * step_s
+        self.yaw += self._turning * step_s
 
     def _sped(self, step_s: float) -> float:
         """Speed after a step: engine, then what slows, which never turns it around."""
@@ -159,8 +159,8 @@ class Car:
 
     def _stand(self, state: State, start: NED) -> None:
         """Take height and attitude from the ground under the four wheels."""
-        ahead = np.array([math.cos(self._yaw), math.sin(self._yaw)]) * WHEELBASE_M / 2
-        right = np.array([-math.sin(self._yaw), math.cos(self._yaw)]) * TRACK_M / 2
+        ahead = np.array([math.cos(self.yaw), math.sin(self.yaw)]) * WHEELBASE_M / 2
+        right = np.array([-math.sin(self.yaw), math.cos(self.yaw)]) * TRACK_M / 2
         middle = self._place[:2] + np.array([start.north, start.east])
         wheels = middle + np.stack([ahead + right, ahead - right, -ahead + right, -ahead - right])
         down = heights_under(state, wheels, start.down + float(self._place[2])) - start.down
@@ -169,7 +169,7 @@ class Car:
         self._roll = math.atan2(float(down[[0, 2]].mean() - down[[1, 3]].mean()), TRACK_M)
 
     def _remember(self, was: F64, step_s: float) -> None:
-        turn = quaternion_from_euler(math.degrees(self._roll), math.degrees(self._pitch), math.degrees(self._yaw))
+        turn = quaternion_from_euler(math.degrees(self._roll), math.degrees(self._pitch), math.degrees(self.yaw))
         velocity = (self._place - was) / step_s
         last = self._motion.linear_velocity.array()
         self._motion = replace(
