@@ -15,6 +15,8 @@ from sim_bridge.frames import NedPose
 
 MAX_CHANGED = 500
 """Objects that may be spawned or altered at a time."""
+MAX_TEXTURED = 32
+"""Of these, how many may have a texture, for which faces are cut into thousands."""
 MAX_NAME = 200
 FARTHEST_M = 100_000.0
 """From the origin, of an object's position in each axis."""
@@ -127,9 +129,16 @@ def changed(edits: Edits, name: str, home: NedPose, *, pose: NedPose | None = No
                     scale=thing.scale if scale is None else _sized(scale),
                     skins={**thing.skins, **(skins or {})},
                     intensity=thing.intensity if intensity is None else intensity)
+    others = [other for key, other in edits.things.items() if key != name]
+    if _has_texture(thing) and sum(map(_has_texture, others)) >= MAX_TEXTURED:
+        raise ValueError(f"{MAX_TEXTURED} objects have a texture: destroy some first")
     if thing == Thing(home):
         return replace(edits, things={key: kept for key, kept in edits.things.items() if key != name})
     return replace(edits, things={**edits.things, name: thing})
+
+
+def _has_texture(thing: Thing) -> bool:
+    return any(skin.texture is not None for skin in thing.skins.values())
 
 
 def _check_room(edits: Edits, name: str) -> None:

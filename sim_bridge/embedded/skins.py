@@ -24,7 +24,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 _Kind = TypeVar("_Kind", bound=np.generic)
-MAX_FACES = 40_000
+MAX_FACES = 20_000
 """Of one object, after its faces were cut."""
 _LARGEST_BYTES = 16 << 20
 _SIDE = 128

@@ -27,6 +27,8 @@ I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 MAX_CELLS = 1 << 24
+MAX_WORK = 1 << 28
+"""Pairs of a face and a cell in the box around it: bounds the time that one grid takes."""
 _LONGEST_RUN = 255
 _ASIDE = (1.7e-4, 3.1e-4)
 """Shares of a cell by which columns miss the middle, and with it the sides of faces on round coordinates."""
@@ -60,10 +62,13 @@ def box_around(centre: ENU, north_m: int, east_m: int, up_m: int, cell_m: float)
 
 
 def occupied(scene: Landscape, phase: Phase, box: Box) -> npt.NDArray[np.bool_]:
-    """(east, north, up) true where a cell holds something."""
+    """(east, north, up) true where a cell holds something. Raises ValueError if that would take very long."""
     full = np.zeros(box.cells, np.uint8)
     above = np.zeros((3, *box.cells), np.uint8)
-    for vertices, surface_faces, kind in _faces_near(scene, phase, box):
+    near = list(_faces_near(scene, phase, box))
+    if sum(_work(vertices, faces, box) for vertices, faces, _ in near) > MAX_WORK:
+        raise ValueError(f"the faces here reach over more than {MAX_WORK} cells: expected fewer or larger cells")
+    for vertices, surface_faces, kind in near:
         touch(vertices, surface_faces, box.cell_m, np.empty((3, 3)), full)
         for layer, chosen in enumerate(kind):
             pile(vertices, surface_faces[chosen], box.cell_m, _ASIDE, layer == 2, above[layer])
@@ -105,6 +110,13 @@ def _faces_near(scene: Landscape, phase: Phase, box: Box) -> Iterable[tuple[F64,
         instance, material = tile.drawn.surface.instance[over], tile.drawn.surface.material[over]
         yield vertices, faces[over], ((instance > 0) & (instance < FIRST_SPAWNED), material == GROUND,
                                       instance >= FIRST_SPAWNED)
+
+
+def _work(vertices: F64, faces: I32, box: Box) -> float:
+    """Cells in the boxes around faces, within a grid and below them."""
+    corners = np.clip(vertices[faces] / box.cell_m, 0, box.cells)
+    columns = np.prod(np.ptp(corners[..., :2], axis=1) + 1, axis=1)
+    return float(columns @ (corners[..., 2].max(axis=1) + 1))
 
 
 def _shifted(tile: Tile, low: F64) -> F64:

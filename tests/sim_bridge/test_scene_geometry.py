@@ -12,7 +12,7 @@ from edited_world import HOUSE, at, package, scene_of, state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim_bridge.embedded import scene_objects
+from sim_bridge.embedded import scene_objects, voxels
 from sim_bridge.embedded.paths import confined
 from sim_bridge.embedded.queries import corner_points, in_sight, look_at_deg, meshes
 from sim_bridge.embedded.voxels import MAX_CELLS, Box, box_around, occupied, write_binvox
@@ -149,6 +149,16 @@ def test_voxel_grids_are_bounded(sides: tuple[int, int, int], cell_m: float) -> 
     with pytest.raises(ValueError, match="expected"):
         box_around(ENU(0, 0, 0), *sides, cell_m)
     assert math.prod(box_around(ENU(0, 0, 0), 256, 256, 256, 1.0).cells) == MAX_CELLS
+
+
+def test_a_voxel_grid_does_not_take_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = TOWN
+    for yaw in range(3):
+        state, _ = scene_objects.spawn(state, "x", "Cube", at(0, 0, -50, yaw_deg=10 + yaw), (100, 100, 100))
+    monkeypatch.setattr(voxels, "MAX_WORK", 5_000_000)
+    assert occupied(scene_of(state), "before", box_around(ENU(0, 0, 50), 100, 100, 100, 4.0)).any()
+    with pytest.raises(ValueError, match="larger cells"):
+        occupied(scene_of(state), "before", box_around(ENU(0, 0, 50), 100, 100, 100, 1.0))
 
 
 def test_paths_stay_in_their_folder(tmp_path: Path) -> None:

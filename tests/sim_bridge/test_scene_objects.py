@@ -360,6 +360,17 @@ def test_there_is_room_for_so_many_objects(monkeypatch: pytest.MonkeyPatch) -> N
     assert scene_objects.destroy(state, "mage_building_7")[1]
 
 
+def test_so_many_objects_may_have_a_texture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edits, "MAX_TEXTURED", 1)
+    skin = {0: Skin(texture=np.zeros((4, 4, 3), np.uint8))}
+    state, first = spawn(TOWN)
+    state, second = spawn(state)
+    state, _ = scene_objects.change(state, first, skins=skin)
+    assert scene_objects.change(state, first, scale=(2, 2, 2))[1] and scene_objects.change(state, second, pose=ASIDE)[1]
+    with pytest.raises(ValueError, match="texture"):
+        scene_objects.change(state, second, skins=skin)
+
+
 def test_without_a_world_nothing_is_spawned() -> None:
     with pytest.raises(scene_objects.NoWorld):
         spawn(State({}))

@@ -35,7 +35,11 @@ class Place:
     dialect: str
 
 
-@pytest.fixture(scope="module", params=["airsim", "colosseum", "cosys"])
+EVERY = pytest.mark.parametrize("place", ["airsim", "colosseum", "cosys"], indirect=True)
+ONE = pytest.mark.parametrize("place", ["airsim"], indirect=True)
+
+
+@pytest.fixture(scope="module")
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     worlds, records = tmp_path_factory.mktemp("worlds"), tmp_path_factory.mktemp("records")
     write_world(worlds)
@@ -65,6 +69,7 @@ def picture(client: Client) -> Any:
     return client.images("0", [SCENE])[0].pixels.copy()
 
 
+@EVERY
 def test_an_object_is_spawned_shown_moved_scaled_and_destroyed(client: Client) -> None:
     empty = picture(client)
     assert {"1M_Cube_Chamfer", "PointLightBP", "Sphere"} <= set(client.ask("simListAssets"))
@@ -81,12 +86,14 @@ def test_an_object_is_spawned_shown_moved_scaled_and_destroyed(client: Client) -
     assert (picture(client) == empty).all() and name not in client.list_objects()
 
 
+@ONE
 def test_names_are_counted_on_from_the_greatest(client: Client) -> None:
     names = [spawn(client, "Box", "Cube", at(0, 20, -4)) for _ in range(3)]
     assert names == ["Box", "Box1", "Box2"]
     assert spawn(client, "mage_building", "Cube", at(0, 20, -4)) == "mage_building8"
 
 
+@EVERY
 def test_what_does_not_exist(client: Client) -> None:
     assert client.object_pose("Non-Existent") is None
     nowhere = NedPose(NED(math.nan, math.nan, math.nan), LEVEL)
@@ -102,6 +109,7 @@ def test_what_does_not_exist(client: Client) -> None:
         spawn(client, "x", "Cube", at(0, 0, 0), NED(1, 1, 1e6))
 
 
+@ONE
 def test_a_vehicle_is_an_object_that_can_be_moved(client: Client) -> None:
     assert client.ask("simSetObjectPose", object_name="ComputerVision", pose=at(1, 2, -3), teleport=True)
     assert client.object_pose("ComputerVision") == at(1, 2, -3)
@@ -110,6 +118,7 @@ def test_a_vehicle_is_an_object_that_can_be_moved(client: Client) -> None:
     assert client.destroy_object("ComputerVision") is False
 
 
+@EVERY
 def test_a_spawned_object_is_segmented_once_it_has_an_id(client: Client, place: Place) -> None:
     before = client.images("0", [SEGMENTATION])[0].pixels.copy()
     name = spawn(client, "thing", "Cube", at(0, 20, -4), NED(6, 6, 2))
@@ -120,6 +129,7 @@ def test_a_spawned_object_is_segmented_once_it_has_an_id(client: Client, place: 
     assert (marked[32, 48] != before[32, 48]).any() and (marked[2, 2] == before[2, 2]).all()
 
 
+@EVERY
 def test_tags_by_the_names_of_two_dialects(client: Client, place: Place) -> None:
     if place.dialect == "colosseum":
         assert client.call("simListSceneObjectsByTag", "build.*") == ["mage_building_7"]
@@ -131,6 +141,7 @@ def test_tags_by_the_names_of_two_dialects(client: Client, place: Place) -> None
         assert client.object_pose("building") is None
 
 
+@ONE
 def test_materials_and_textures(client: Client, place: Place) -> None:
     plain = picture(client)
     name = spawn(client, "OrangeBall", "OrangeBall", at(0, 20, -10), NED(8, 8, 8))
@@ -151,6 +162,7 @@ def test_materials_and_textures(client: Client, place: Place) -> None:
     assert client.destroy_object(name) and (picture(client) == plain).all()
 
 
+@EVERY
 def test_lights_are_objects(client: Client, place: Place) -> None:
     """The steps of AirSim's light_control.py."""
     (light,) = client.list_objects("PointLight.*")
@@ -166,16 +178,20 @@ def test_lights_are_objects(client: Client, place: Place) -> None:
         assert client.call("simSetVehicleLightIntensity", "ComputerVision", "x", 1.0) is False
 
 
+@ONE
 def test_levels_are_worlds(client: Client) -> None:
     other = SceneSpec(seed=4).world_id
     assert client.ask("simLoadLevel", level_name=SPEC.world_id) is False
     for name in (other, OTHER, "../worlds", "Blocks", ""):
         assert client.ask("simLoadLevel", level_name=name) is False
     spawn(client, "thing", "Cube", at(0, 20, -4))
+    client.reset()
+    assert "thing" in client.list_objects()
     client.console(f"mage.load {SPEC.world_id}")
     assert "thing" not in client.list_objects()
 
 
+@ONE
 def test_lines_of_sight_and_extents(client: Client) -> None:
     low, high = client.ask("simGetWorldExtents")
     assert low.lat_deg < high.lat_deg and low.lon_deg < high.lon_deg
@@ -196,6 +212,7 @@ def test_lines_of_sight_and_extents(client: Client) -> None:
         sees(type(low)(80.0, 10.0, 0.0), low)
 
 
+@EVERY
 def test_the_rotation_to_an_object(client: Client, place: Place) -> None:
     if place.dialect == "colosseum":
         client.ask("simSetVehiclePose", pose=at(0, 20, -1), ignore_collision=True, vehicle_name="")
@@ -204,6 +221,7 @@ def test_the_rotation_to_an_object(client: Client, place: Place) -> None:
         assert client.call("simFindLookAtRotation", "", "nothing") == [0, 0, 0]
 
 
+@ONE
 def test_a_voxel_grid_is_written_below_the_recording_root(client: Client, place: Place) -> None:
     ask = {"position": NED(0, 0, -5), "x": 20, "y": 20, "z": 12, "res": 1.0}
     assert client.ask("simCreateVoxelGrid", output_file="grids/a.binvox", **ask) is True
@@ -218,6 +236,7 @@ def test_a_voxel_grid_is_written_below_the_recording_root(client: Client, place:
     assert [path.name for path in place.records.rglob("*.binvox")] == ["a.binvox"]
 
 
+@EVERY
 def test_meshes_are_in_unreals_frame(client: Client) -> None:
     spawn(client, "Box", "Cube", at(3, 20, -4), NED(2, 4, 6))
     found = {mesh["name"]: mesh for mesh in client.ask("simGetMeshPositionVertexBuffers")}
@@ -228,6 +247,7 @@ def test_meshes_are_in_unreals_frame(client: Client) -> None:
     assert max(found["box"]["indices"]) == len(corners) - 1 and len(found["box"]["indices"]) == 36
 
 
+@ONE
 def test_markers_show_in_scene_images_for_their_time(client: Client) -> None:
     plain, depth = picture(client), client.images("0", [DEPTH])[0].pixels.copy()
     line = {"points": [NED(-5, 20, -1), NED(5, 20, -1)], "color_rgba": [1, 0, 1, 1], "thickness": 100.0}
@@ -246,6 +266,7 @@ def test_markers_show_in_scene_images_for_their_time(client: Client) -> None:
     assert (picture(client) == plain).all()
 
 
+@ONE
 def test_every_plot_call_is_taken(client: Client) -> None:
     points, poses = [NED(-5, 20, -1), NED(5, 22, -1)], [at(0, 20, -1), at(3, 20, -1)]
     look: dict[str, Any] = {"color_rgba": [1, 1, 0, 1], "duration": 100.0}
