@@ -20,6 +20,8 @@ _LAYERS = ((0.0, 288.15, -6.5), (11.0, 216.65, 0.0), (20.0, 216.65, 1.0), (32.0,
 """Base (geopotential km), temperature there (K), lapse (K / km)."""
 _TOP_KM = 84.852
 _LOWEST_KM = -5.0
+_DEEPEST_M = -5e6
+"""Bound on heights below the sea: formulae about the centre of the earth end there."""
 _MEAN_FIELD_T = 3.12e-5
 _POLE_LAT, _POLE_LON = math.radians(80.31), math.radians(-72.62)
 
@@ -61,7 +63,7 @@ def gravity_m_s2(altitude_m: float) -> float:
     """AirSim's gravity: constant within 10 km of the sea, then by the inverse square (EarthUtils.hpp)."""
     if abs(altitude_m) < 10_000:
         return GRAVITY_M_S2
-    return GRAVITY_M_S2 / (1 + altitude_m / _EARTH_RADIUS_M) ** 2
+    return GRAVITY_M_S2 / (1 + max(altitude_m, _DEEPEST_M) / _EARTH_RADIUS_M) ** 2
 
 
 def magnetic_field_t(place: Geodetic) -> NED:
@@ -74,7 +76,8 @@ def magnetic_field_t(place: Geodetic) -> NED:
     cosine = math.cos(lat) * math.cos(_POLE_LAT) + math.sin(lat) * math.sin(_POLE_LAT) * math.cos(east_of_pole)
     cosine = _within_one(cosine)
     sine = max(math.sqrt(1 - cosine * cosine), 1e-9)
-    strength = _MEAN_FIELD_T * (_EARTH_RADIUS_M / (_EARTH_RADIUS_M + place.alt_m)) ** 3 * math.sqrt(1 + 3 * cosine ** 2)
+    radius_m = _EARTH_RADIUS_M + max(place.alt_m, _DEEPEST_M)
+    strength = _MEAN_FIELD_T * (_EARTH_RADIUS_M / radius_m) ** 3 * math.sqrt(1 + 3 * cosine ** 2)
     near = cosine > math.sin(_POLE_LAT) * math.sin(lat)
     turn = math.sin(east_of_pole) if near else math.cos(east_of_pole)
     declination = math.asin(_within_one(turn * math.cos(_POLE_LAT) / sine))

@@ -187,6 +187,14 @@ def test_it_ends_when_the_disk_is_nearly_full(flight: Context, tmp_path: Path, m
     assert len(table(tmp_path)) == 3
 
 
+def test_it_ends_when_its_folder_is_gone(flight: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    call(flight, "startRecording")
+    shutil.rmtree(next(tmp_path.iterdir()))
+    flight.simulator.continue_for(0.4).result(60)
+    assert not call(flight, "isRecording")
+    assert "No such file" in caplog.text and list(tmp_path.iterdir()) == []
+
+
 def test_it_ends_at_its_limit(flight: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(recording, "MAX_BYTES", 5000)
     call(flight, "startRecording")

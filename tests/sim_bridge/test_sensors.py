@@ -67,7 +67,8 @@ def test_air_is_that_of_the_standard(altitude_m: float, temperature_k: float, pr
 def test_air_is_finite_everywhere_and_thins_upwards(altitude_m: float, rise_m: float) -> None:
     low, high = standard_air(altitude_m), standard_air(altitude_m + rise_m)
     assert 0 < high.pressure_pa <= low.pressure_pa < 1e6
-    assert math.isfinite(gravity_m_s2(abs(altitude_m)))
+    assert 0 < gravity_m_s2(altitude_m) < 1e3
+    assert np.isfinite(magnetic_field_t(Geodetic(10, 20, altitude_m)).array()).all()
 
 
 @given(st.floats(-400, 10_000))
@@ -308,6 +309,21 @@ def test_echoes_come_back_from_what_is_near() -> None:
     assert rows[:, 4] == pytest.approx(2 * np.linalg.norm(rows[:, :3], axis=1), rel=1e-4)
     assert rows[:, 3] == pytest.approx(-0.5 * rows[:, 4], rel=1e-4)
     assert set(reply["groundtruth"]) == {"mage_building_7"} and len(reply["groundtruth"]) == len(rows)
+
+
+def test_beacons_that_are_not_there_leave_the_shapes_of_cosys_replies() -> None:
+    fitted = [SensorConfig("u", sensors.UWB), SensorConfig("w", sensors.WIFI)]
+    context = simulated("Multirotor", fitted, COSYS)
+    # RpcLibAdaptorsBase.hpp of Cosys-AirSim: MarLocUwbReturnMessage, WifiReturnMessage are maps, the others arrays
+    tails = {"time_stamp", "anchorId", "anchorPosX", "anchorPosY", "anchorPosZ", "valid_range", "distance", "rssi"}
+    many = {"tagId", "tagPosX", "tagPosY", "tagPosZ", "ranges"}
+    for name, one, several in (("getUWBData", "mur", "mura"), ("getWifiData", "wr", "wra")):
+        reply = call(context, name, "", "")
+        assert set(reply) == {f"{one}_{key}" for key in tails} | {f"{several}_{key}" for key in many}
+        assert not any(reply.values())
+    for name in ("getUWBSensorData", "getWifiSensorData"):
+        time_ns, pose, *beacons = call(context, name, "", "")
+        assert (time_ns, set(pose), beacons) == (context.simulator.now_ns(), {"position", "orientation"}, [[]] * 4)
 
 
 def test_without_a_world_sensors_see_nothing() -> None:

@@ -13,7 +13,7 @@ from sim_bridge.airsim.calls.registry import Context
 from sim_bridge.embedded.console import run_command
 from sim_bridge.embedded.sun import LOWEST_DEG, SunClock, light_at, local_start, solar_position
 from sim_bridge.errors import InputError
-from sim_bridge.frames import Geodetic
+from sim_bridge.frames import NED, Geodetic, NedPose, quaternion_from_euler
 from sim_bridge.spec import Light
 
 PLACE = Geodetic(38.0, -122.0)
@@ -52,6 +52,22 @@ def test_the_sun_moves_with_simulated_time_and_goes_back() -> None:
     assert shown(context) == pytest.approx(sun_at(start + timedelta(seconds=6000)), abs=0.1)
     call(context, "simSetTimeOfDay", False, "", False, 1.0, 60.0, True)
     assert light(context) == usual
+    context.simulator.close()
+
+
+def test_pictures_follow_the_sun() -> None:
+    context = placed()
+    context.simulator.place_vehicle("A", NedPose(NED(0.0, 0.0, -30.0), quaternion_from_euler(0, -90, 0)))
+    call(context, "simSetTimeOfDay", True, "2021-06-21 08:00:00", False, 3600.0, 0.0, True)
+    request = [{"camera_name": "0", "image_type": 0, "pixels_as_float": False, "compress": False,
+                "annotation_name": ""}]
+    pictures = []
+    for _ in range(2):
+        pictures += [bytes(reply["image_data_uint8"]) for reply in call(context, "simGetImages", request, "", False)]
+        context.simulator.pause(True)
+        context.simulator.continue_for(4.0).result(60)
+        context.simulator.place_vehicle("A", NedPose(NED(0.0, 0.0, -30.0), quaternion_from_euler(0, -90, 0)))
+    assert len(pictures[0]) == len(pictures[1]) > 0 and pictures[0] != pictures[1]
     context.simulator.close()
 
 
