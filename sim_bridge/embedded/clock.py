@@ -58,11 +58,15 @@ class Clock:
     def held(self) -> Iterator[None]:
         """No time passes within; wakes the clock at the end."""
         self._wanting.append(None)
-        with self._changed:
-            self._wanting.pop()
-            yield
-            self._changed.notify_all()
-        self._tell()
+        try:
+            with self._changed:
+                self._wanting.pop()
+                try:
+                    yield
+                finally:
+                    self._changed.notify_all()
+        finally:
+            self._tell()
 
     def later(self, tell: Callable[[], None]) -> None:
         """Call `tell` when nothing is held any more: for what runs other people's code. Only under `held()`."""

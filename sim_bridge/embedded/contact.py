@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -94,11 +94,24 @@ def meet(state: State, before: NED, after: NED, half_height_m: float = HALF_HEIG
         stays = start + along * max(0.0, ahead - extent)
         return _contact(state, hits, 0, stays - end, start + along * ahead, min(far + extent - ahead, extent))
     if not math.isfinite(below):
-        return _on_plane(after, half_height_m) if before.down <= 0 else None
+        return _from_below(state, end, half_height_m) or (_on_plane(after, half_height_m) if before.down <= 0 else None)
     deep = end[2] + half_height_m - (over[2] + below)
     if deep <= _SLACK_M:
         return None
     return _contact(state, hits, 1, -deep * _DOWN, over + below * _DOWN, float(deep))
+
+
+def _from_below(state: State, end: F64, half_height_m: float) -> Contact | None:
+    """What lies above a body that has nothing below it: it was put under the world, and goes on top."""
+    if state.loaded is None:
+        return None
+    hits = state.loaded.scene.cast(_enu(end[None]), _enu(-_DOWN[None]), state.phase)
+    above = float(hits.t[0])
+    if not math.isfinite(above):
+        return None
+    deep = above + half_height_m
+    contact = _contact(state, hits, 0, -deep * _DOWN, end - above * _DOWN, deep)
+    return replace(contact, normal=_UP)
 
 
 def _top(scene: Landscape, phase: Phase) -> float:

@@ -174,11 +174,11 @@ def follow(pilot: Pilot, path: Sequence[Sequence[float]], how: Follow) -> Steps:
 
 def _point(line: d.F64, along: d.F64, distance: float) -> d.F64:
     """The point (3,) at a distance from the start of a line, its end beyond that."""
-    if distance >= along[-1]:
-        return line[-1]
-    first = int(np.searchsorted(along, distance, side="right")) - 1
-    part = (distance - along[first]) / (along[first + 1] - along[first])
-    return line[first] + (line[first + 1] - line[first]) * part
+    first = min(int(np.searchsorted(along, distance, side="right")), len(along) - 1) - 1
+    length = along[first + 1] - along[first]
+    part = min(1.0, (distance - along[first]) / length) if length > 0 else 1.0
+    point: d.F64 = line[first] + (line[first + 1] - line[first]) * part
+    return point
 
 
 def _approach(pilot: Pilot, goal: d.F64, last: d.F64, left_m: float, how: Follow) -> None:

@@ -153,6 +153,16 @@ def test_flying_into_a_slope_never_sinks_below_it(hill: Path) -> None:
         assert flight.vehicle.collision.has_collided
 
 
+def test_what_is_put_under_the_world_comes_out_on_top(hill: Path) -> None:
+    with flying(hill) as flight:
+        flight.simulator.load(SPEC.world_id)
+        flight.simulator.place_vehicle("", at(20, 10, 0.0))
+        flight.wait(1)
+        north, _, down = global_pose(flight.vehicle).position.array()
+        assert flight.vehicle.landed
+        assert -down == pytest.approx(3 + SLOPE * north, abs=2e-3)
+
+
 def test_beyond_the_world_there_is_a_plane(flight: Flight) -> None:
     flight.simulator.change_vehicle("", api_enabled=False)
     flight.simulator.place_vehicle("", at(0, 3 * SIZE_M, -3))

@@ -161,6 +161,16 @@ def test_a_new_task_ends_the_old_one_with_false(aloft: Flight) -> None:
     assert aloft.vehicle.landed and not aloft.vehicle.api_enabled
 
 
+def test_a_task_that_is_refused_ends_the_old_one_all_the_same(aloft: Flight) -> None:
+    fleet = aloft.simulator.fleet
+    assert fleet is not None
+    aloft.simulator.pause(True)
+    first = fleet.do("", tasks.hover)
+    with pytest.raises(ValueError, match="lookahead"):
+        fleet.do("", lambda pilot: tasks.follow(pilot, [(1, 2, -3)], Follow(5, 10, lookahead=0)))
+    assert first.result(5) is False
+
+
 def test_without_api_control_commands_are_ignored(flight: Flight) -> None:
     flight.simulator.change_vehicle("", api_enabled=False)
     assert not flight.do(lambda pilot: tasks.takeoff(pilot, 2))

@@ -22,8 +22,8 @@ from tools.bench.square_km import LAYOUT, package, world_root
 FLIGHT_S, LOOK_S = 600.0, 1.0
 SPEED_M_S, HEIGHT_M, LINE_M, BETWEEN_M = 8.0, 60.0, 400.0, 40.0
 MOST_S = 20.0
-_HOW = {"velocity": SPEED_M_S, "timeout_sec": 3e38, "drivetrain": 0, "lookahead": -1.0,
-                 "adaptive_lookahead": 1.0, "yaw_mode": {"is_rate": True, "yaw_or_rate": 0.0}}
+_HOW: dict[str, Any] = {"velocity": SPEED_M_S, "timeout_sec": 3e38, "drivetrain": 0, "lookahead": -1.0,
+                        "adaptive_lookahead": 1.0, "yaw_mode": {"is_rate": True, "yaw_or_rate": 0.0}}
 
 
 def rows() -> list[dict[str, Any]]:

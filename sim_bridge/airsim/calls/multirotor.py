@@ -90,8 +90,9 @@ def move_to_gps(context: Context, latitude: float, longitude: float, altitude: f
                 adaptive_lookahead: float, vehicle_name: str) -> Future[bool]:
     start = flown(context, vehicle_name).start.position
     goal = ned_from_enu(enu_from_geodetic(Geodetic(latitude, longitude, altitude), context.simulator.origin))
-    return move_to_position(context, goal.north - start.north, goal.east - start.east, goal.down - start.down, velocity,
-                            timeout_sec, drivetrain, yaw_mode, lookahead, adaptive_lookahead, vehicle_name)
+    place = (goal.north - start.north, goal.east - start.east, goal.down - start.down)
+    how = Follow(velocity, timeout_sec, drivetrain == _FORWARD_ONLY, _yaw(yaw_mode), lookahead, adaptive_lookahead)
+    return _do(context, vehicle_name, lambda pilot: tasks.follow(pilot, [place], how))
 
 
 @rpc("moveOnPath")

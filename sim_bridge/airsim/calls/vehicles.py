@@ -142,15 +142,16 @@ def set_ext_force(context: Context, ext_force: NED) -> None:
 
 @rpc("simGetPhysicsRawKinematics")
 def get_physics_raw_kinematics(context: Context, vehicle_name: str) -> dict[str, Any]:
-    return get_ground_truth_kinematics(context, vehicle_name)
+    return kinematics_state(vehicle(context, vehicle_name).kinematics)
 
 
 @rpc("simSetPhysicsRawKinematics")
 def set_physics_raw_kinematics(context: Context, state: dict[str, Any], vehicle_name: str) -> None:
-    set_kinematics(context, state, True, vehicle_name)
+    vehicle(context, vehicle_name)
+    context.simulator.move_vehicle(vehicle_name, kinematics_of(state))
 
 
 @rpc("getComputerVisionState")
 def get_computer_vision_state(context: Context, vehicle_name: str) -> dict[str, Any]:
-    return {"kinematics_estimated": get_ground_truth_kinematics(context, vehicle_name),
+    return {"kinematics_estimated": kinematics_state(vehicle(context, vehicle_name).kinematics),
             "timestamp": context.simulator.now_ns()}
