@@ -12,8 +12,20 @@ from typing import Literal
 import tyro
 
 from sim_bridge.airsim.calls import CALLS
+from sim_bridge.airsim.calls.images import MAX_IMAGES, MAX_PIXELS
 from sim_bridge.airsim.dialects import DIALECTS, MODES, Signature, all_signatures
+from sim_bridge.airsim.messages import MAX_MESSAGE_BYTES
+from sim_bridge.airsim.options import CONNECTIONS, MAX_SIDE_PX
+from sim_bridge.airsim.settings_vehicles import MOST_VEHICLES
 from sim_bridge.airsim.structs import STRUCTS, Codec
+from sim_bridge.embedded.clock import LONGEST_S as CONTINUE_S
+from sim_bridge.embedded.edits import MAX_CHANGED, MAX_TEXTURED
+from sim_bridge.embedded.lidar import MAX_POINTS
+from sim_bridge.embedded.markers import MAX_LINES
+from sim_bridge.embedded.objects import MAX_PATTERN
+from sim_bridge.embedded.recording import MAX_BYTES
+from sim_bridge.embedded.tasks import LONGEST_S as TASK_S
+from sim_bridge.embedded.voxels import MAX_CELLS
 
 CoverageState = Literal["done", "absent", "missing"]
 STATES: Mapping[CoverageState, str] = {
@@ -31,6 +43,22 @@ makes though no server of it binds them. What the simulator does around these ca
 _CELLS = """A dialect's cell says what differs there from the first dialect that has the call: arguments by the server's
 own names, and structs that carry other fields."""
 _WORD = re.compile(r"\w+")
+LIMITS: Mapping[str, str] = {
+    "clients at once (`--connections`)": f"{CONNECTIONS}",
+    "bytes in a request (`--max-message-mib`)": f"{MAX_MESSAGE_BYTES >> 20} MiB",
+    "side of an image": f"{MAX_SIDE_PX:,} pixels",
+    "images in a call": f"{MAX_IMAGES}, together {MAX_PIXELS / 1e6:.1f} million pixels",
+    "characters of a regular expression": f"{MAX_PATTERN}",
+    "vehicles in settings.json": f"{MOST_VEHICLES}",
+    "objects spawned or altered": f"{MAX_CHANGED}, of which {MAX_TEXTURED} with a texture of their own",
+    "points of a lidar scan": f"{MAX_POINTS:,}",
+    "cells of a voxel grid": f"{MAX_CELLS / 1e6:.1f} million",
+    "plotted lines and points": f"{MAX_LINES:,}",
+    "bytes of a recording": f"{MAX_BYTES >> 30} GiB",
+    "simulated time of one continue call": f"{CONTINUE_S / 3600:g} h",
+    "simulated time of one flight task": f"{TASK_S / 3600:g} h",
+}
+"""What the server bounds, and by how much."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +131,8 @@ def page() -> str:
     for group in dict.fromkeys(row.group for row in found):
         lines = [_line(row) for row in found if row.group == group]
         parts += [f"## {group}", _table(("call", *TITLES.values(), "modes", "state", "note"), lines)]
+    parts += ["## Limits", "What is beyond them is refused with a message, or cut where the note of the call says so.",
+              _table(("what", "at most"), [list(limit) for limit in LIMITS.items()])]
     return "\n\n".join(parts) + "\n"
 
 
