@@ -18,7 +18,7 @@ from sim_bridge.embedded.canopy import NOTHING_M
 from sim_bridge.embedded.edits import Edits, Skin, Thing, known_asset
 from sim_bridge.embedded.objects import GROUPS, SceneObjects, building_id, class_of
 from sim_bridge.embedded.rays import Surface
-from sim_bridge.embedded.scene import SOFT, Drawn, Landscape, Phase, Tile, assembled, without
+from sim_bridge.embedded.scene import SOFT, Drawn, Landscape, Phase, Tile, assembled, global_ids, without
 from sim_bridge.embedded.skins import textured
 from sim_bridge.frames import NedPose, rotation_from_quaternion
 from sim_bridge.world.materials import INDEX
@@ -167,16 +167,16 @@ def mesh_of_thing(base: Landscape, name: str, thing: Thing, phase: Phase) -> tup
 def mesh_in_world(base: Landscape, name: str, phase: Phase) -> Mesh:
     """Faces of an object of the world, in ENU metres, with the instance ids of the scene; none if it has none."""
     tile = base.holder(phase, building_id(name) or 0)
-    if tile is None:
-        return Mesh.empty()
-    surface, drawn = tile.drawn.surface, tile.drawn
-    chosen = ~Hidden.of([name]).keeps(tile)
+    return Mesh.empty() if tile is None else mesh_of_faces(tile, np.flatnonzero(~Hidden.of([name]).keeps(tile)))
+
+
+def mesh_of_faces(tile: Tile, chosen: npt.NDArray[np.int64]) -> Mesh:
+    """Some faces of a tile, by their numbers, in ENU metres, with the instance ids of the scene."""
+    surface = tile.drawn.surface
     used, faces = np.unique(surface.faces[chosen], return_inverse=True)
     shift = np.array([tile.east_m, tile.north_m, 0.0])
-    instance = surface.instance[chosen]
-    return Mesh((drawn.bvh.arrays[0][used] + shift).astype(np.float32), faces.reshape(-1, 3).astype(np.uint32),
-                surface.material[chosen], np.where(instance > 0, instance + np.uint32(tile.first_id), np.uint32(0)),
-                surface.tint[chosen])
+    return Mesh((tile.drawn.bvh.arrays[0][used] + shift).astype(np.float32), faces.reshape(-1, 3).astype(np.uint32),
+                surface.material[chosen], global_ids(tile, surface.instance[chosen]), surface.tint[chosen])
 
 
 def _to_local(vertices: F32, pose: NedPose) -> F64:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.embedded.edits import Edits
 from sim_bridge.embedded.objects import building_id
-from sim_bridge.embedded.overlay import edited, edits_of, mesh_in_world, mesh_of_thing
-from sim_bridge.embedded.scene import Landscape, Phase
+from sim_bridge.embedded.overlay import edited, edits_of, mesh_of_faces, mesh_of_thing
+from sim_bridge.embedded.scene import Drawn, Landscape, Phase
 from sim_bridge.frames import ENU, NED
 from sim_bridge.world.model import Mesh
 
@@ -42,12 +43,15 @@ def look_at_deg(eye: NED, target: NED) -> tuple[float, float, float]:
 def meshes(scene: Landscape, phase: Phase) -> Iterator[tuple[str, Mesh]]:
     """Buildings and spawned objects by name, in ENU metres. Raises ValueError if they have more than `MAX_FACES`."""
     edits, base, total = edits_of(scene), edited(scene, Edits()), 0
+    own: dict[int, _Faces] = {}
     for name in scene.objects().poses:
-        thing = edits.things.get(name)
+        thing, number = edits.things.get(name), building_id(name)
         if thing is not None:
             mesh, _ = mesh_of_thing(base, name, thing, phase)
-        elif building_id(name) is not None:
-            mesh = mesh_in_world(base, name, phase)
+        elif number is not None and (tile := base.holder(phase, number)) is not None:
+            if id(tile.drawn) not in own:
+                own[id(tile.drawn)] = _Faces.of(tile.drawn)
+            mesh = mesh_of_faces(tile, own[id(tile.drawn)].of_instance(number - tile.first_id))
         else:
             continue
         total += len(mesh.faces)
@@ -55,6 +59,24 @@ def meshes(scene: Landscape, phase: Phase) -> Iterator[tuple[str, Mesh]]:
             raise ValueError(f"the meshes of this world have more than {MAX_FACES} triangles: too many for one reply")
         if len(mesh.faces):
             yield name, mesh
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """Faces of a drawn world in the order of their instances."""
+
+    drawn: Drawn
+    order: npt.NDArray[np.int64]
+    instance: npt.NDArray[np.uint32]
+
+    @staticmethod
+    def of(drawn: Drawn) -> _Faces:
+        order = np.argsort(drawn.surface.instance, kind="stable")
+        return _Faces(drawn, order, drawn.surface.instance[order])
+
+    def of_instance(self, number: int) -> npt.NDArray[np.int64]:
+        first, last = np.searchsorted(self.instance, [number, number + 1])
+        return self.order[first:last]
 
 
 def corner_points(scene: Landscape, phase: Phase) -> tuple[ENU, ENU]:
