@@ -22,12 +22,12 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from sim_bridge.airsim.client import Client, connect
-from sim_bridge.capture import capture_frames, load_scene
+from sim_bridge.capture import CAMERA, capture_frames, load_scene
 from sim_bridge.errors import FrameError, InputError, SimulatorGone, StaleFrame
 from sim_bridge.flight import Heights, plan_survey
 from sim_bridge.frames import CameraPose
 from sim_bridge.spec import SceneSpec, check, to_json
-from sim_bridge.store import create_store, done_units, open_frames, write_unit
+from sim_bridge.store import annotate, create_store, done_units, open_frames, write_unit
 from sim_bridge.workers import (
     SimulatorSettings,
     drop_simulators,
@@ -184,6 +184,7 @@ def capture_unit(job: Job, address: str | None) -> int:
         try:
             with _simulator(config, address) as client:
                 frames = capture_frames(client, scene, job.spec, poses, config.width, config.height)
+                annotate(config.store, "simulator", client.measured(CAMERA).summary())
             break
         except (SimulatorGone, StaleFrame, FrameError):
             drop_simulators()

@@ -206,6 +206,12 @@ def write_unit(path: Path, unit_index: int, unit: UnitFrames) -> None:
                          f"make room, then run again; finished units are kept") from error
 
 
+def annotate(path: Path, name: str, value: Any) -> None:
+    """Add an attribute (plain JSON) to the store unless it has one of that name. Raises like `open_frames`."""
+    if name not in open_frames(path).attrs:
+        _open(path, "r+").attrs[name] = value
+
+
 def _check_unit(root: zarr.Group, unit_index: int, unit: UnitFrames) -> None:
     units, shard = _array(root, "captured").shape[0] // _shard(root), _shard(root)
     if not 0 <= unit_index < units:

@@ -62,10 +62,12 @@ class Client(Session):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.learning = threading.RLock()
+        self._asked: CameraPose | None = None
         self.forget()
 
     def forget(self) -> None:
-        self._asked: CameraPose | None = None
+        """Drop what was learnt from the server. The pose that was asked for stays: a server that started anew has its
+        vehicle elsewhere, and must not pass for one that obeyed."""
         self._turned: set[str] = set()
         self._start: NED | None = None
         self._follows: bool | None = None
@@ -143,8 +145,9 @@ class Client(Session):
 
     def set_pose(self, pose: CameraPose) -> None:
         """Put the vehicle, and with it camera "0", at a pose."""
+        local = local_from(ned_from_camera(pose), self.start())
         self._asked = pose
-        self.ask("simSetVehiclePose", pose=local_from(ned_from_camera(pose), self.start()), ignore_collision=True)
+        self.ask("simSetVehiclePose", pose=local, ignore_collision=True)
 
     def get_pose(self) -> CameraPose:
         return camera_pose(self.ask("simGetVehiclePose"), self.start())

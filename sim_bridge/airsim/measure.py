@@ -59,6 +59,13 @@ class Measured:
     depth_precision: Precision
     """Of the depths that came so far."""
 
+    def summary(self) -> dict[str, Any]:
+        """As plain JSON; the palette as hexadecimal digits of its rows, None where it is AirSim's."""
+        own = self.palette is not None and not np.array_equal(self.palette, static_palette())
+        return {"dialect": self.dialect, "raw_pixels": "BGR" if self.bgr else "RGB",
+                "depth_precision": self.depth_precision,
+                "palette": self.palette.tobytes().hex() if own and self.palette is not None else None}
+
 
 class Measuring:
     """Measurements of one connection, made when they are first needed. The client's lock is held by callers but for
@@ -67,7 +74,7 @@ class Measuring:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known = Measured(client.dialect.name, client.dialect.bgr, False, None, False, "unknown")
-        self._tries = 0
+        self._tries = self._palette_tries = 0
         self._reader: PaletteReader | None = None
         self._world = ""
 
@@ -88,7 +95,8 @@ class Measuring:
     def value(self, camera_name: str) -> Measured:
         """All of it; depths as far as they were seen."""
         self.bgr(camera_name)
-        if self._known.palette is None and self._known.dialect != "cosys":
+        if self._known.dialect != "cosys" and not self._known.palette_seen and self._palette_tries < _TRIES:
+            self._palette_tries += 1
             seen = measure_palette(self._client, camera_name, self._known.bgr)
             self._known = replace(self._known, palette=static_palette() if seen is None else seen,
                                   palette_seen=seen is not None)
@@ -96,10 +104,13 @@ class Measuring:
 
     def reader(self, camera_name: str) -> PaletteReader:
         """Ids, or with Cosys classes, from the colours of segmentation images."""
-        if self._reader is None:
-            palette = self.value(camera_name).palette
-            self._reader = PaletteReader(palette) if palette is not None else object_colours(self._client)
-        return self._reader
+        if self._reader is not None:
+            return self._reader
+        known = self.value(camera_name)
+        reader = object_colours(self._client) if known.palette is None else PaletteReader(known.palette)
+        if known.palette is None or known.palette_seen or self._palette_tries >= _TRIES:
+            self._reader = reader
+        return reader
 
     def forget_objects(self, change: tuple[Any, ...]) -> None:
         """Cosys' colours are those of a world's objects: look again after a change of them."""

@@ -118,6 +118,11 @@ def test_frames_come_with_the_labels_of_their_place(undisturbed: Path) -> None:
     assert np.abs(read(root, "footprint")[..., :2]).max() <= 75 + 1
 
 
+def test_a_store_says_what_its_simulator_did(undisturbed: Path) -> None:
+    assert open_frames(undisturbed).attrs["simulator"] == {
+        "dialect": "airsim", "raw_pixels": "BGR", "depth_precision": "float32", "palette": None}
+
+
 def test_a_second_run_writes_nothing(undisturbed: Path, settings: Callable[[Path], CampaignConfig]) -> None:
     def stamps() -> dict[Path, int]:
         return {file: file.stat().st_mtime_ns for file in undisturbed.rglob("*") if file.is_file()}

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cosysairsim
 import msgpackrpc
@@ -17,21 +17,38 @@ from serving import HEIGHT, NADIR, SPEC, WIDTH, Running, end, start
 from sim_bridge.airsim import Client, adopt
 from sim_bridge.airsim.dialects import DIALECTS
 from sim_bridge.airsim.messages import DEPTH, SCENE, SEGMENTATION
+from sim_bridge.capture import prepare, take
 from sim_bridge.classes import CLASS_ID
+from sim_bridge.embedded.scene import Phase
 from sim_bridge.errors import InputError, SimulatorError
-from sim_bridge.frames import ENU, look_at
+from sim_bridge.frames import ENU, intrinsics, look_at
+from sim_bridge.spec import Light
 
 
-@pytest.fixture(scope="module", params=DIALECTS)
-def speaking(request: pytest.FixtureRequest, world_root: Path) -> Iterator[tuple[str, Running]]:
-    running = start(world_root, "--dialect", request.param)
-    yield request.param, running
+@pytest.fixture(scope="module")
+def colosseum_server(world_root: Path) -> Iterator[Running]:
+    running = start(world_root, "--dialect", "colosseum")
+    yield running
     end(running)
+
+
+@pytest.fixture(scope="module")
+def cosys_server(world_root: Path) -> Iterator[Running]:
+    running = start(world_root, "--dialect", "cosys")
+    yield running
+    end(running)
+
+
+@pytest.fixture(params=DIALECTS)
+def speaking(request: pytest.FixtureRequest) -> tuple[str, Running]:
+    name = "server" if request.param == "airsim" else f"{request.param}_server"
+    return request.param, request.getfixturevalue(name)
 
 
 @pytest.fixture
 def there(speaking: tuple[str, Running]) -> Iterator[Client]:
     with speaking[1].client() as client:
+        client.reset()
         client.console(f"mage.load {SPEC.world_id}")
         client.set_fov("0", 30.0)
         client.set_pose(NADIR)
@@ -49,6 +66,15 @@ def test_every_dialect_is_met_and_read_alike(there: Client, speaking: tuple[str,
     assert measured.palette_seen == (speaking[0] != "cosys")
     roof, lawn = scene.pixels[HEIGHT // 2, WIDTH // 2].astype(int), scene.pixels[2, 2].astype(int)
     assert np.abs(roof - lawn).max() > 3
+
+
+def test_capture_works_in_every_dialect(there: Client) -> None:
+    camera = intrinsics(WIDTH, HEIGHT, 30.0)
+    for phase, roof in (("before", "building"), ("after", "paved")):
+        prepare(there, SPEC.world_id, cast(Phase, phase), Light())
+        shot = take(there, NADIR, camera)
+        assert shot.pose.same_as(NADIR) and shot.semantic[HEIGHT // 2, WIDTH // 2] == CLASS_ID[roof]
+        assert shot.depth[HEIGHT // 2, WIDTH // 2] == pytest.approx(90 if phase == "before" else 100, abs=1e-3)
 
 
 def test_measuring_leaves_ids_as_they_were(there: Client) -> None:
@@ -102,13 +128,6 @@ def check_flight(client: Client, east_m: float, north_m: float) -> None:
 
 
 # cosysairsim's own object on our transport
-
-@pytest.fixture(scope="module")
-def cosys_server(world_root: Path) -> Iterator[Running]:
-    running = start(world_root, "--dialect", "cosys")
-    yield running
-    end(running)
-
 
 @pytest.fixture
 def official(cosys_server: Running) -> Iterator[Any]:

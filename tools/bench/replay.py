@@ -66,7 +66,7 @@ def _picture(width: int, height: int, compress: bool) -> bytes:
     slope = np.linspace(0, 120, width)[None, :, None] * np.array([0.3, 0.6, 1.0])
     bgr = (noise + slope + 20).astype(np.uint8)
     if not compress:
-        return bgr.tobytes()
+        return bytes(bgr.tobytes())
     return bytes(cv2.imencode(".png", cv2.cvtColor(bgr, cv2.COLOR_BGR2BGRA))[1].tobytes())
 
 
