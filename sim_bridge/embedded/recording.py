@@ -23,8 +23,10 @@ from sim_bridge.frames import NedPose
 
 _log = logging.getLogger(__name__)
 
-MAX_BYTES = 8 << 30
+MAX_BYTES, MAX_PICTURES = 8 << 30, 500_000
 """What one recording may write before it ends by itself."""
+MAX_RECORDINGS = 1000
+"""In one folder; one more is refused."""
 LEAST_FREE_BYTES = 512 << 20
 """A recording ends before less than this is left on the disk."""
 NAME = "airsim_rec.txt"
@@ -66,7 +68,7 @@ class Recording:
 
     def __init__(self, folder: Path, config: RecordingConfig, kinds: Sequence[VehicleKind], take: Take) -> None:
         self.folder, self._config, self._take = folder, config, take
-        self._written = 0
+        self._written = self._pictures = 0
         self._last_ns: int | None = None
         self._poses: dict[str, NedPose] = {}
         self._ended, self._looking = threading.Event(), threading.Lock()
@@ -115,6 +117,7 @@ class Recording:
             return
         self._last_ns, self._poses[name] = now_ns, moment.vehicle.kinematics.pose
         files = [(_file_name(name, picture, moment.time_ns), picture.data) for picture in moment.pictures]
+        self._pictures += len(files)
         self._check_room(sum(len(data) for _, data in files))
         for file, data in files:
             self._write(f"images/{file}", data)
@@ -124,6 +127,8 @@ class Recording:
     def _check_room(self, size: int) -> None:
         if self._written + size > MAX_BYTES:
             raise InputError(f"{MAX_BYTES >> 30} GiB are written, which is the most of one recording")
+        if self._pictures > MAX_PICTURES:
+            raise InputError(f"{MAX_PICTURES} pictures are written, which is the most of one recording")
         if shutil.disk_usage(self.folder).free - size < LEAST_FREE_BYTES:
             raise InputError(f"less than {LEAST_FREE_BYTES >> 20} MiB would be left on the disk")
 
@@ -136,7 +141,7 @@ class Recording:
 def new_folder(root: Path | None, below: str) -> Path:
     """A fresh folder for a recording below the root, named by the present date (UTC), with `images` in it.
 
-    Raises InputError without a root, for a way out of it, and when the disk refuses.
+    Raises InputError without a root, for a way out of it, beside MAX_RECORDINGS others, and when the disk refuses.
     """
     if root is None:
         raise InputError("recording is refused: the server was started without --recording-root")
@@ -144,6 +149,8 @@ def new_folder(root: Path | None, below: str) -> Path:
         parent = (root / below).resolve()
         if not parent.is_relative_to(root.resolve()):
             raise InputError(f"recording folder {below[:80]!r} lies outside of the recording root")
+        if parent.is_dir() and sum(1 for _ in parent.iterdir()) >= MAX_RECORDINGS:
+            raise InputError(f"{MAX_RECORDINGS} recordings are in {below[:80]!r}: move them away")
         stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H-%M-%S")
         number = 1
         while (folder := parent / (stamp if number == 1 else f"{stamp}-{number}")).exists():

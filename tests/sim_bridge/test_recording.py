@@ -203,6 +203,17 @@ def test_it_ends_at_its_limit(flight: Context, monkeypatch: pytest.MonkeyPatch, 
     assert 0 < sum(path.stat().st_size for path in tmp_path.rglob("*.*")) <= 5000 + 2000
 
 
+def test_pictures_and_recordings_are_counted(flight: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(recording, "MAX_PICTURES", 3)
+    monkeypatch.setattr(recording, "MAX_RECORDINGS", 2)
+    call(flight, "startRecording")
+    flight.simulator.continue_for(1.0).result(60)
+    assert not call(flight, "isRecording") and len(list(tmp_path.rglob("*.png"))) == 3
+    call(flight, "startRecording")
+    with pytest.raises(InputError, match="2 recordings are in"):
+        call(flight, "startRecording")
+
+
 def test_a_new_recording_has_a_folder_of_its_own(flight: Context, tmp_path: Path) -> None:
     call(flight, "startRecording")
     call(flight, "startRecording")

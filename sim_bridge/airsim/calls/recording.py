@@ -23,7 +23,7 @@ _DEFAULT: Mapping[str, Any] = {"CameraName": "", "ImageType": ImageType.SCENE, "
 """Recorded of every vehicle where the settings name no camera."""
 
 
-@rpc("startRecording", note="below --recording-root, at most 8 GiB; without that option it is refused")
+@rpc("startRecording", note="below --recording-root, at most 8 GiB and 500,000 pictures; refused without it")
 def start_recording(context: Context) -> None:
     stop_recording(context)
     simulator = context.simulator
