@@ -143,7 +143,8 @@ def _lighting(frame: Frame) -> U8:
 def _normals(frame: Frame) -> U8:
     """Unreal's world axes, which are north, east and up, each from -1..1 to 0..255; 128 everywhere is the sky."""
     assert frame.normal is not None
-    return np.floor(frame.normal[..., [1, 0, 2]] * 127.5 + 128).clip(0, 255).astype(np.uint8)
+    colours: U8 = np.floor(frame.normal[..., [1, 0, 2]] * 127.5 + 128).clip(0, 255).astype(np.uint8)
+    return colours
 
 
 def _flow(frame: Frame) -> U8:

@@ -43,7 +43,7 @@ class Instances:
 def colour_map() -> U8:
     """(2744000, 3) uint8 RGB as pictures show them, all different. Read only."""
     levels = np.array([_SHOWN.get(level, level) for level in _levels()], np.uint8)
-    colours = levels[np.concatenate([_shell(newest) for newest in range(len(levels))])]
+    colours: U8 = levels[np.concatenate([_shell(newest) for newest in range(len(levels))])]
     colours.flags.writeable = False
     return colours
 

@@ -31,6 +31,12 @@ def distorted(rgb: U8, camera: Intrinsics, coefficients: Coefficients) -> U8:
     return picture
 
 
+def with_coefficient(coefficients: Coefficients, name: str, value: float) -> Coefficients:
+    """Coefficients of which the one of a name of `NAMES` is another."""
+    k1, k2, k3, p1, p2 = (value if other == name else own for other, own in zip(NAMES, coefficients, strict=True))
+    return k1, k2, k3, p1, p2
+
+
 @lru_cache(maxsize=4)
 def _sources(camera: Intrinsics, coefficients: Coefficients) -> tuple[F32, F32]:
     """(H, W) column and row of the undistorted picture that each pixel shows."""

@@ -40,7 +40,8 @@ def flow_colours(flow: F32) -> U8:
     value = np.clip(np.log(length + shift) / np.log(np.float32(0.1) + shift), 0, 1)
     # of full saturation: a channel is the value, a ramp towards it, or nothing
     channels = [np.clip(np.abs(np.mod(angle - centre + 3, 6) - 3) * -1 + 2, 0, 1) for centre in (0, 2, 4)]
-    return np.rint(255 * value[..., None] * np.stack(channels, axis=-1)).astype(np.uint8)
+    colours: U8 = np.rint(255 * value[..., None] * np.stack(channels, axis=-1)).astype(np.uint8)
+    return colours
 
 
 def _local(frame: Frame, before: CameraPose) -> tuple[F32, F32, F32]:

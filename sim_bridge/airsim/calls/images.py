@@ -12,7 +12,7 @@ from sim_bridge.airsim.messages import ImageRequest
 from sim_bridge.embedded import lens
 from sim_bridge.embedded.cameras import CameraRef, View, camera_of, posed
 from sim_bridge.embedded.capture import Wanted
-from sim_bridge.embedded.lens_distortion import MOST, NAMES
+from sim_bridge.embedded.lens_distortion import MOST, NAMES, with_coefficient
 from sim_bridge.embedded.scene_objects import NoWorld
 from sim_bridge.frames import NedPose
 
@@ -111,9 +111,8 @@ def set_distortion_param(context: Context, camera_name: str, param_name: str, va
     if abs(value) > MOST:
         raise ValueError(f"distortion parameter of {value} is not in -{MOST:g}..{MOST:g}")
     if param_name in NAMES:
-        place = NAMES.index(param_name)
         context.simulator.change_camera(ref, lambda was: replace(
-            was, distortion=(*was.distortion[:place], value, *was.distortion[place + 1:])))
+            was, distortion=with_coefficient(was.distortion, param_name, value)))
 
 
 def projection(view: View) -> list[list[float]]:
