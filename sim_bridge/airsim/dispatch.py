@@ -32,6 +32,16 @@ HEAVY = frozenset({
     "simGetMeshPositionVertexBuffers", "getLidarData", "getGPULidarData", "getEchoData", "simGetWorldExtents",
 })
 """Calls that may take long, and so wait for each other and not for or before the rest."""
+PROMPT = frozenset({
+    "simPause", "simContinueForTime", "simContinueForFrames", "cancelLastTask", "enableApiControl", "armDisarm",
+    "simSetVehiclePose", "simSetKinematics", "setCarControls", "takeoff", "land", "goHome", "hover", "moveToPosition",
+    "moveToZ", "moveToGPS", "moveOnPath", "moveByVelocity", "moveByVelocityZ", "moveByVelocityBodyFrame",
+    "moveByVelocityZBodyFrame", "moveByManual", "moveByRC", "rotateToYaw", "rotateByYawRate", "moveByMotorPWMs",
+    "moveByRollPitchYawZ", "moveByRollPitchYawThrottle", "moveByRollPitchYawrateThrottle", "moveByRollPitchYawrateZ",
+    "moveByAngleRatesZ", "moveByAngleRatesThrottle",
+})
+"""Calls that move vehicles and time: begun in the order in which a connection sends them, or a flight in lock-step
+would depend on which worker is the first."""
 _SAID_CHARACTERS = 4000
 
 

@@ -17,16 +17,18 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from types import FrameType
+from typing import Any
 
 from sim_bridge.airsim.calls import CALLS
 from sim_bridge.airsim.calls.registry import Context
 from sim_bridge.airsim.connection import Budget, Connection, Service
-from sim_bridge.airsim.dispatch import HEAVY, Dispatcher
+from sim_bridge.airsim.dispatch import HEAVY, PROMPT, Dispatcher
 from sim_bridge.airsim.messages import pack_response
-from sim_bridge.airsim.options import ServerConfig, TimeOfDay, read_options
+from sim_bridge.airsim.options import ServerConfig, read_options
+from sim_bridge.airsim.settings import TimeOfDay
 from sim_bridge.embedded.console import WORLD_ID
 from sim_bridge.embedded.simulator import Simulator
 from sim_bridge.errors import InputError, MageError
@@ -57,8 +59,13 @@ def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int
         _start_clock(context, config.time_of_day)
         if config.records:
             CALLS["startRecording"].run(context)
-        service = Service(Dispatcher(context), lambda message: heavy if _is_heavy(message) else quick,
-                          Budget(max(_BUDGET_BYTES, 4 * config.max_message_bytes)), config.max_message_bytes)
+        at_once = _AtOnce()
+
+        def pool_of(message: object) -> Executor:
+            return heavy if _named(message, HEAVY) else at_once if _named(message, PROMPT) else quick
+
+        service = Service(Dispatcher(context), pool_of, Budget(max(_BUDGET_BYTES, 4 * config.max_message_bytes)),
+                          config.max_message_bytes)
         ready(config.host, listener.getsockname()[1])
         open_now = _accept(listener, service, config.connections, stop)
         listener.close()
@@ -70,9 +77,18 @@ def serve(config: ServerConfig, stop: threading.Event, ready: Callable[[str, int
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _is_heavy(message: object) -> bool:
+def _named(message: object, names: Collection[str]) -> bool:
     name = message[-2] if isinstance(message, list) and len(message) in (3, 4) else None
-    return isinstance(name, str) and name in HEAVY
+    return isinstance(name, str) and name in names
+
+
+class _AtOnce(Executor):
+    """Runs a call where it is read, before the next is read."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done = Future[Any]()
+        done.set_result(fn(*args, **kwargs))
+        return done
 
 
 @contextlib.contextmanager
@@ -84,9 +100,7 @@ def _simulator(config: ServerConfig) -> Iterator[Simulator]:
         simulator.update(phase=config.phase)
         yield simulator
     finally:
-        # the clock's thread, where there is one
-        if close := getattr(simulator, "close", None):
-            close()
+        simulator.close()
 
 
 def _load(simulator: Simulator, world_id: str) -> None:

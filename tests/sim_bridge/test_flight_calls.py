@@ -176,6 +176,19 @@ def test_time_is_lent_in_lock_step(client: Client) -> None:
     client.pause(False)
 
 
+def test_calls_that_move_are_begun_in_the_order_in_which_they_are_sent(client: Client) -> None:
+    seen = set()
+    for _ in range(12):
+        sent = [client.submit("simPause", is_paused=True), client.submit("takeoff", timeout_sec=20.0),
+                client.submit("simContinueForTime", seconds=1.0)]
+        assert sent[2].result(10) is None
+        seen.add(place(client))
+        client.reset()
+        assert [call.result(10) for call in sent[:2]] == [None, False]
+        client.take_control()
+    assert len(seen) == 1
+
+
 def test_who_may_command_and_when(client: Client) -> None:
     client.take_control(False)
     assert client.ask("armDisarm", arm=True) is False
