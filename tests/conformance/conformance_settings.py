@@ -18,7 +18,8 @@ _RECORDING = {"RecordOnMove": False, "RecordInterval": 0.05, "Cameras": [
 _COMMON = {"ExternalCameras": _EXTERNAL, "Recording": _RECORDING}
 _COSYS_SENSORS = {**_SENSORS, "GpuLidar": {"SensorType": 8, "Enabled": True, "NumberOfChannels": 8, "Range": 60,
                                            "MeasurementsPerCycle": 128},
-                  "Echo": {"SensorType": 7, "Enabled": True}}
+                  "Echo": {"SensorType": 7, "Enabled": True}, "Uwb": {"SensorType": 9, "Enabled": True},
+                  "Wifi": {"SensorType": 10, "Enabled": True}}
 _LAYERS = [{"Name": "Grey", "Type": 1, "Default": True, "SetDirect": False},
            {"Name": "Colour", "Type": 0, "Default": True, "SetDirect": True},
            {"Name": "Index", "Type": 0, "Default": True, "SetDirect": False},

@@ -85,7 +85,7 @@ def run(official: Callable[[ClientName], Path], tmp_path: Path) -> Run:
     """run(client, program, *arguments): what a program prints in a client's environment; it must end with code 0."""
     def run_program(client: ClientName, program: str, *arguments: object) -> str:
         done = subprocess.run([official(client), PROGRAMS / program, *map(str, arguments)], cwd=tmp_path,
-                              capture_output=True, text=True, timeout=300, check=False)
+                              capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{program}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
     return run_program

@@ -19,7 +19,7 @@ for thing in found:
     assert isinstance(thing, airsim.DetectionInfo) and thing.name.startswith("mage_building_")
     assert 0 <= thing.box2D.min.x_val <= thing.box2D.max.x_val <= 96
     assert 0 <= thing.box2D.min.y_val <= thing.box2D.max.y_val <= 64
-    assert thing.box3D.min.z_val <= thing.box3D.max.z_val
+    assert thing.box3D.min.x_val > 0 and thing.box3D.max.x_val > 0, "ahead of the camera"
     assert isinstance(thing.geo_point.latitude, float) and isinstance(thing.relative_pose, airsim.Pose)
 client.simSetDetectionFilterRadius("0", airsim.ImageType.Scene, 10 * 100)
 assert client.simGetDetections("0", airsim.ImageType.Scene) == []
