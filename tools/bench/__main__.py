@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 MODULES = ("bench_render", "bench_transport", "bench_store", "bench_realism", "bench_train", "bench_map",
-           "bench_world", "bench_flight")
+           "bench_world", "bench_flight", "bench_server")
 COLUMNS = ("name", "value", "unit", "spread", "against", "bar", "met")
 
 
@@ -25,7 +25,7 @@ class BenchConfig:
 
     out: Path = Path("runs/bench.json")
     only: tuple[str, ...] = ()
-    """Names of benchmarks (render, transport, store, realism, train, map, world, flight); all without it."""
+    """Names of benchmarks (render, transport, store, realism, train, map, world, flight, server); all without it."""
 
 
 def run(config: BenchConfig) -> list[dict[str, Any]]:
