@@ -18,7 +18,7 @@ from sim_bridge.embedded.markers import drawn_over
 from sim_bridge.embedded.render import Rendered, measure, render
 from sim_bridge.embedded.scene_objects import NoWorld
 from sim_bridge.embedded.state import State
-from sim_bridge.embedded.sun import light_at
+from sim_bridge.embedded.sun import daylight, light_at
 from sim_bridge.embedded.weather import Shot, weathered
 from sim_bridge.frames import CameraPose, Intrinsics, NedPose, camera_from_ned
 
@@ -125,7 +125,9 @@ def _plotted(config: SimulatorConfig, state: State, eye: CameraPose, view: View,
 
 def _weathered(config: SimulatorConfig, state: State, eye: CameraPose, view: View, time_ns: int,
                seen: Rendered) -> npt.NDArray[np.uint8]:
-    shot = Shot(seen.depth, seen.material, view.camera, eye, state.wind, state.band, view.ortho_width_m)
+    assert state.loaded is not None
+    shot = Shot(seen.depth, seen.material, view.camera, eye, state.wind, state.band, view.ortho_width_m,
+                daylight(state.sun_clock, time_ns, state.loaded.origin))
     return weathered(seen.rgb, shot, state.weather, time_ns, config.seed)
 
 

@@ -12,6 +12,9 @@ from sim_bridge.spec import Light
 
 LOWEST_DEG = 5.0
 """The sun is drawn at least this high: below, the renderer's sky has no light to give."""
+_NIGHT_DEG, _NIGHT = -12.0, 0.03
+"""End of nautical twilight, and the share of the light that is left then: far more than in nature, as a camera with
+automatic exposure has it."""
 FORMAT = "%Y-%m-%d %H:%M:%S"
 _YEARS = (1900, 2100)
 _LONGEST_S = 1e9
@@ -55,6 +58,16 @@ def light_at(clock: SunClock | None, light: Light, now_ns: int, place: Geodetic)
         return light
     elevation_deg, azimuth_deg = solar_position(place, clock.utc(now_ns, place))
     return Light(max(LOWEST_DEG, elevation_deg), azimuth_deg, light.haze)
+
+
+def daylight(clock: SunClock | None, now_ns: int, place: Geodetic) -> float:
+    """Share of the light of day that pictures show: 1 while the sun stands as high as it is drawn, then through dusk
+    down to that of a night, in which a camera still sees something."""
+    if clock is None:
+        return 1.0
+    elevation_deg, _ = solar_position(place, clock.utc(now_ns, place))
+    below = min(max((LOWEST_DEG - elevation_deg) / (LOWEST_DEG - _NIGHT_DEG), 0.0), 1.0)
+    return _NIGHT ** below
 
 
 def solar_position(place: Geodetic, when: datetime) -> tuple[float, float]:

@@ -7,7 +7,7 @@ Everything follows from the weather, the simulated time and a seed. Surfaces are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -64,11 +64,14 @@ class Shot:
     band: Band = "rgb"
     ortho_m: float | None = None
     """Width of what an orthographic camera sees; None: perspective."""
+    daylight: float = 1.0
+    """Share of the light of day, see `sun.daylight`."""
 
 
 def weathered(rgb: U8, shot: Shot, weather: Weather, time_ns: int, seed: int = 0) -> U8:
-    """The picture (H, W, 3) in a weather. Where nothing is to be seen of it, the very same array."""
-    if not weather.enabled or not any((weather.rain, weather.road_wetness, weather.snow, weather.road_snow,
+    """The picture (H, W, 3) in a weather and at dusk. Where nothing is to be seen of them, the very same array."""
+    weather = weather if weather.enabled else Weather()
+    if shot.daylight == 1 and not any((weather.rain, weather.road_wetness, weather.snow, weather.road_snow,
                                        weather.leaves, weather.road_leaves, weather.dust, weather.fog)):
         return rgb
     out = np.empty_like(rgb)
@@ -76,7 +79,8 @@ def weathered(rgb: U8, shot: Shot, weather: Weather, time_ns: int, seed: int = 0
     for first in range(0, rgb.shape[0], step):
         _lay(rgb, shot, weather, first, min(first + step, rgb.shape[0]), out)
     for falling in _falling(weather, shot.wind):
-        draw(out, shot.depth, _eye(shot), falling, Tones(_radiance(), tone_curve(), _STEPS), time_ns, seed)
+        draw(out, shot.depth, _eye(shot), _dimmed(falling, shot.daylight), Tones(_radiance(), tone_curve(), _STEPS),
+             time_ns, seed)
     if shot.band == "nir":
         out[:] = np.rint(out.mean(axis=2, keepdims=True))
     return out
@@ -89,6 +93,8 @@ def _lay(rgb: U8, shot: Shot, weather: Weather, first: int, last: int, out: U8) 
     kernels.lay(rgb[rows], shot.depth[rows], shot.material[rows], _radiance(), _eye(shot, first), _ground(), _noise(),
                 _amounts(weather), np.array((SNOW_COLOUR, *LEAF_COLOURS), np.float32),
                 _shade(rgb, shot.material, weather, first, last), _air(weather), linear)
+    if shot.daylight < 1:
+        linear *= np.float32(shot.daylight)
     develop(linear.reshape(-1, 3), tone_curve(), _STEPS, out[rows].reshape(-1, 3))
 
 
@@ -132,6 +138,11 @@ def _falling(weather: Weather, wind: NED) -> list[Falling]:
              Falling("snow", weather.snow, (*drift, -1.2 - wind.down), 7000, 0.012, 1 / 200, ((0.95, 0.96, 0.98),)),
              Falling("leaves", weather.leaves, (*drift, -1.5 - wind.down), 500, 0.05, 1 / 200, FALLING_LEAVES)]
     return [kind for kind in kinds if kind.amount > 0]
+
+
+def _dimmed(falling: Falling, daylight: float) -> Falling:
+    red_green_blue = tuple((red * daylight, green * daylight, blue * daylight) for red, green, blue in falling.colours)
+    return replace(falling, colours=red_green_blue)
 
 
 @lru_cache(maxsize=1)

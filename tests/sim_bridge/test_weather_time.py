@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +13,11 @@ from sensing import call, load, simulated
 
 from sim_bridge.airsim.calls.registry import Context
 from sim_bridge.embedded.console import run_command
-from sim_bridge.embedded.sun import LOWEST_DEG, SunClock, light_at, local_start, solar_position
+from sim_bridge.embedded.state import Weather
+from sim_bridge.embedded.sun import LOWEST_DEG, SunClock, daylight, light_at, local_start, solar_position
+from sim_bridge.embedded.weather import Shot, weathered
 from sim_bridge.errors import InputError
-from sim_bridge.frames import NED, Geodetic, NedPose, quaternion_from_euler
+from sim_bridge.frames import ENU, NED, Geodetic, NedPose, intrinsics, look_at, quaternion_from_euler
 from sim_bridge.spec import Light
 
 PLACE = Geodetic(38.0, -122.0)
@@ -69,6 +73,20 @@ def test_pictures_follow_the_sun() -> None:
         context.simulator.place_vehicle("A", NedPose(NED(0.0, 0.0, -30.0), quaternion_from_euler(0, -90, 0)))
     assert len(pictures[0]) == len(pictures[1]) > 0 and pictures[0] != pictures[1]
     context.simulator.close()
+
+
+def test_it_grows_dark_and_no_darker_than_night() -> None:
+    noon, dusk, late, night = (daylight(SunClock(local_start(f"2021-06-21 {hour}:00", False), 0), 0, PLACE)
+                               for hour in ("12:00", "19:15", "20:00", "23:00"))
+    assert noon == daylight(None, 0, PLACE) == 1.0
+    assert 1.0 > dusk > late > night == pytest.approx(0.03)
+    rgb = np.full((8, 8, 3), 120, np.uint8)
+    view = Shot(np.full((8, 8), 50, np.float32), np.full((8, 8), 1, np.uint16), intrinsics(8, 8, 60),
+                look_at(ENU(0, 0, 0), 50, 0, 0))
+    assert weathered(rgb, view, Weather(), 0) is rgb
+    # gamma 2.2: a radiance of 0.03 is a fifth of the value
+    dark = weathered(rgb, replace(view, daylight=night), Weather(), 0)
+    assert dark.mean() == pytest.approx(120 * 0.03 ** (1 / 2.2), abs=1)
 
 
 def test_the_sun_moves_in_steps_of_the_interval() -> None:

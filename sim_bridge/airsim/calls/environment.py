@@ -27,7 +27,7 @@ def place_of(context: Context, found: Vehicle) -> Geodetic:
 
 
 @rpc("simSetTimeOfDay", note="zone: the whole hour nearest to the longitude; the sun is drawn no lower than "
-                             "5 degrees")
+                             "5 degrees, from there on pictures grow dark")
 def set_time_of_day(context: Context, is_enabled: bool, start_datetime: str, is_start_datetime_dst: bool,
                     celestial_clock_speed: float, update_interval_secs: float, move_sun: bool) -> None:
     simulator, now_ns = context.simulator, context.simulator.now_ns()
