@@ -21,12 +21,13 @@ from sim_bridge.embedded.rays import Surface
 from sim_bridge.embedded.scene import SOFT, Drawn, Landscape, Phase, Tile, assembled, global_ids, without
 from sim_bridge.embedded.skins import textured
 from sim_bridge.frames import NedPose, rotation_from_quaternion
+from sim_bridge.world.grid import IDS_A_CELL
 from sim_bridge.world.materials import INDEX
 from sim_bridge.world.model import BuildingDamage, Mesh
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-_KEPT = 16
+_KEPT = 8
 """Tiles that are remembered without their hidden faces."""
 _NED_OF_ENU = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]], np.float64)
 """Its own inverse."""
@@ -45,6 +46,10 @@ class Hidden:
         return Hidden(frozenset(number for number in ids if number is not None),
                       frozenset(GROUPS[name] for name in names if name in GROUPS))
 
+    def touches(self, tile: Tile) -> bool:
+        """Whether faces of a tile may be hidden."""
+        return bool(self.classes) or any(0 < number - tile.first_id < IDS_A_CELL for number in self.instances)
+
     def keeps(self, tile: Tile) -> npt.NDArray[np.bool_]:
         """(F,) faces of a tile that are drawn all the same."""
         instance = tile.drawn.surface.instance
@@ -57,21 +62,24 @@ class Hidden:
 
 @dataclass
 class _Cuts:
-    """Tiles without hidden faces, by the tile's drawn world and what is hidden; shared by the scenes of one world."""
+    """Tiles without hidden faces, by the tile's drawn world, its first id and what is hidden; shared by the scenes of
+    one world. The oldest go first: what segmentation sees and what is seen else need two of a tile at a time."""
 
-    kept: dict[tuple[int, Hidden, int], tuple[Drawn, Drawn]] = field(default_factory=dict)
+    kept: dict[tuple[int, int, Hidden], tuple[Drawn, Drawn]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def cut(self, tile: Tile, hidden: Hidden) -> Tile:
         """The tile itself if nothing of it is hidden."""
-        key = (id(tile.drawn), hidden, tile.first_id)
+        if not hidden.touches(tile):
+            return tile
+        key = (id(tile.drawn), tile.first_id, hidden)
         with self.lock:
             if key not in self.kept:
-                keep = hidden.keeps(tile)
-                while len(self.kept) >= _KEPT:
-                    del self.kept[next(iter(self.kept))]
+                same = [other for other in self.kept if other[:2] == key[:2]]
+                for old in [*same[:-1], *list(self.kept)[:max(0, 1 + len(self.kept) - _KEPT)]]:
+                    self.kept.pop(old, None)
                 # the drawn world is kept as well, so that no other one gets its id
-                self.kept[key] = (tile.drawn, tile.drawn if keep.all() else without(tile.drawn, keep))
+                self.kept[key] = (tile.drawn, without(tile.drawn, hidden.keeps(tile)))
             return replace(tile, drawn=self.kept[key][1])
 
 

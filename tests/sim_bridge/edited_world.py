@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+from hypothesis import strategies as st
 from small_world import box, small_package
 
+from sim_bridge.embedded import scene_objects
 from sim_bridge.embedded.objects import stencil_ids
 from sim_bridge.embedded.render import Rendered, measure, render
 from sim_bridge.embedded.scene import Landscape, Phase, Scene
@@ -32,6 +35,7 @@ LEVEL = Quaternion(1.0, 0.0, 0.0, 0.0)
 HOUSE = box((-5, -5, 0), (5, 5, 10.0), "roof_metal", "wall_plaster", instance=7)
 RUIN = box((-4, -4, 0), (4, 4, 3.0), "rubble_brick", "rubble_brick", instance=7)
 CROWN = box((12, 8, 2), (16, 12, 6.0), "crown_conifer", "crown_conifer")
+UNIT = (1.0, 1.0, 1.0)
 RING = ((-5.0, -5.0), (5.0, -5.0), (5.0, 5.0), (-5.0, 5.0))
 
 
@@ -73,3 +77,22 @@ def content(seen: Rendered) -> list[bytes]:
 
 def at(north: float, east: float, down: float, yaw_deg: float = 0.0) -> NedPose:
     return NedPose(NED(north, east, down), quaternion_from_euler(0.0, 0.0, yaw_deg))
+
+
+ASIDE = at(0, 20, -5)
+numbers = st.floats(-20, 20, allow_nan=False, width=32)
+factors = st.floats(0.25, 4, allow_nan=False, width=32)
+
+
+@st.composite
+def poses(draw: st.DrawFn) -> NedPose:
+    """Poses over the world."""
+    values = [draw(st.floats(-1, 1, width=32)) for _ in range(4)]
+    length = math.hypot(*values)
+    turn = Quaternion(*(v / length for v in values)) if length > 1e-3 else LEVEL
+    return NedPose(NED(draw(numbers), draw(numbers), draw(numbers) - 10), turn)
+
+
+def spawn(state: State, name: str = "thing", asset_name: str = "Cube", pose: NedPose = ASIDE,
+          scale: tuple[float, float, float] = UNIT) -> tuple[State, str]:
+    return scene_objects.spawn(state, name, asset_name, pose, scale)
