@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim_bridge.embedded.objects import GROUND, GROUPS
-from sim_bridge.embedded.scene import Hits, Landscape
+from sim_bridge.embedded.scene import Hits, Landscape, look_up, trace_tiles
 from sim_bridge.embedded.state import Phase, State
 from sim_bridge.frames import NED
 from sim_bridge.world.materials import TABLE
@@ -66,7 +66,7 @@ def heights_under(state: State, places: F64, down: float, step_m: float = 1.5) -
         return np.zeros(len(places))
     origins = np.column_stack([places[:, ::-1], np.full(len(places), step_m - down)])
     below = np.tile([0.0, 0.0, -1.0], (len(places), 1))
-    t = state.loaded.scene.cast(origins, below, state.phase).t.astype(np.float64)
+    t = _cast(state.loaded.scene, state.phase, origins, below, 0.0).t.astype(np.float64)
     return np.where(np.isfinite(t), down - step_m + t, down)
 
 
@@ -87,7 +87,8 @@ def meet(state: State, before: NED, after: NED, half_height_m: float = HALF_HEIG
     far = float(np.linalg.norm(way))
     along = way / far if far > _NO_WAY_M else _DOWN
     over = np.array([end[0], end[1], min(start[2], end[2])])
-    hits = state.loaded.scene.cast(_enu(np.stack([start, over])), _enu(np.stack([along, _DOWN])), state.phase)
+    hits = _cast(state.loaded.scene, state.phase, _enu(np.stack([start, over])), _enu(np.stack([along, _DOWN])),
+                 far + reach_m)
     ahead, below = float(hits.t[0]), float(hits.t[1])
     extent = 1 / math.sqrt((along[0] ** 2 + along[1] ** 2) / reach_m ** 2 + along[2] ** 2 / half_height_m ** 2)
     if far > _NO_WAY_M and ahead < far + extent:
@@ -105,13 +106,23 @@ def _from_below(state: State, end: F64, half_height_m: float) -> Contact | None:
     """What lies above a body that has nothing below it: it was put under the world, and goes on top."""
     if state.loaded is None:
         return None
-    hits = state.loaded.scene.cast(_enu(end[None]), _enu(-_DOWN[None]), state.phase)
+    hits = _cast(state.loaded.scene, state.phase, _enu(end[None]), _enu(-_DOWN[None]), 0.0)
     above = float(hits.t[0])
     if not math.isfinite(above):
         return None
     deep = above + half_height_m
     contact = _contact(state, hits, 0, -deep * _DOWN, end - above * _DOWN, deep)
     return replace(contact, normal=_UP)
+
+
+def _cast(scene: Landscape, phase: Phase, origins: F64, directions: F64, reach_m: float) -> Hits:
+    """Nearest hits (N,) of rays (N, 3), ENU, in the tiles under their origins and up to reach_m beside them: for a ray
+    along the way of a vehicle, every package that it points to would be loaded else."""
+    low = np.tile(-_DOWN, (len(origins), 1))
+    tiles = scene.tiles(phase, origins, low, reach_m)
+    rays = trace_tiles(tiles, origins, np.ascontiguousarray(directions, np.float32),
+                       np.arange(len(origins), dtype=np.int32))
+    return look_up(tiles, rays)
 
 
 def _top(scene: Landscape, phase: Phase) -> float:

@@ -15,14 +15,16 @@ from small_world import SIZE_M, box, small_package
 from sim_bridge.embedded import tasks
 from sim_bridge.embedded.config import IDENTITY, SimulatorConfig, VehicleConfig
 from sim_bridge.embedded.contact import HALF_HEIGHT_M, REACH_M, meet
+from sim_bridge.embedded.grid import GridScene
 from sim_bridge.embedded.simulator import Simulator, global_pose
+from sim_bridge.embedded.state import Loaded, State
 from sim_bridge.embedded.tasks import Follow
 from sim_bridge.frames import NED, Geodetic, NedPose
 from sim_bridge.spec import SceneSpec
-from sim_bridge.world.grid import write_grid
+from sim_bridge.world.grid import read_grid, write_grid
 from sim_bridge.world.materials import GROUND
 from sim_bridge.world.model import Building, BuildingDamage, Mesh
-from sim_bridge.world.package import Package, write_package
+from sim_bridge.world.package import Package, read_package, write_package
 
 SPEC = SceneSpec(seed=3)
 SLOPE = 0.25
@@ -194,6 +196,25 @@ def test_packages_of_a_grid_are_flown_and_landed_on(town: Path, tmp_path: Path) 
         go(flight, (-20, 0, -5))
         flight.do(lambda pilot: tasks.land(pilot, 120))
         assert global_pose(flight.vehicle).position.down == pytest.approx(0, abs=2e-3)
+
+
+def test_only_the_package_under_a_vehicle_is_loaded(tmp_path: Path) -> None:
+    package, names, read = world_of([]), [], []
+    for seed in (3, 4, 5):
+        spec = SceneSpec(seed=seed)
+        write_package(tmp_path, spec, package.world, package.aftermath)
+        names.append(spec.world_id)
+    folder = write_grid(tmp_path, [(name, i * SIZE_M, 0.0) for i, name in enumerate(names)], Geodetic(38.0, -122.0))
+
+    def noted(path: Path) -> Package:
+        read.append(path.name)
+        return read_package(path)
+    scene = GridScene(tmp_path, read_grid(folder), read=noted)
+    state = State({}, loaded=Loaded("grid", Geodetic(38.0, -122.0), scene))
+    assert meet(state, NED(0, 0, -0.5), NED(0, 0.3, -0.5)) is None
+    assert read == names[:1]
+    assert meet(state, NED(0, 49.8, -0.5), NED(0, 50.1, -0.5)) is None
+    assert read == names[:2]
 
 
 def test_a_world_without_time_of_its_own_moves_nothing(town: Path) -> None:
