@@ -27,7 +27,7 @@ Part = Literal["colour", "lighting", "normals", "labels", "objects", "motion"]
 instance of what is there, whatever segmentation shows; motion: where the camera was when its last frame with motion was
 taken."""
 _SEEN = "capture.seen"
-"""Key of the state's `extra`: pose in global NED of each camera at its last frame with motion."""
+"""Key of the state's `extra`: where each camera was at its last frame with motion."""
 
 
 @dataclass(frozen=True)
@@ -85,27 +85,25 @@ def frames(config: SimulatorConfig, state: State, wanted: Sequence[Wanted], time
     return [taken[key] for key in keys]
 
 
-def remembered(state: State, refs: Sequence[CameraRef]) -> State:
-    """The state after frames with motion of some cameras."""
-    seen = {ref: seen_from(state, ref) for ref in refs}
+def remembered(state: State, seen: Mapping[CameraRef, CameraPose]) -> State:
+    """The state after frames with motion of some cameras, taken from these poses."""
     return replace(state, extra={**state.extra, _SEEN: {**state.extra.get(_SEEN, {}), **seen}})
 
 
 def _frame(config: SimulatorConfig, state: State, ref: CameraRef, view: View, parts: set[Part], time_ns: int) -> Frame:
-    at = seen_from(state, ref)
-    eye, normals = camera_from_ned(at), "normals" in parts
+    eye, normals = camera_from_ned(seen_from(state, ref)), "normals" in parts
     seen = _rendered(config, state, eye, view, time_ns, normals) if "colour" in parts else None
     shape = seen or _measured(state, eye, view, normals)
     lit = _rendered(config, state, eye, view, time_ns, plain=True) if "lighting" in parts else None
     marked = shape if "objects" in parts else _marked(state, eye, view, shape) if "labels" in parts else None
-    before: Mapping[CameraRef, NedPose] = state.extra.get(_SEEN, {})
+    before: Mapping[CameraRef, CameraPose] = state.extra.get(_SEEN, {})
     return Frame(
         view, reported_pose(state, ref), eye, time_ns, state, shape.depth,
         None if seen is None else distorted(_plotted(config, state, eye, view, time_ns, seen), view.camera,
                                             camera_of(state, ref).distortion),
         None if lit is None else lit.rgb, shape.normal,
         None if marked is None else marked.material, None if marked is None else marked.instance,
-        camera_from_ned(before.get(ref, at)) if "motion" in parts else None)
+        before.get(ref, eye) if "motion" in parts else None)
 
 
 def _rendered(config: SimulatorConfig, state: State, eye: CameraPose, view: View, time_ns: int, normals: bool = False,

@@ -72,6 +72,11 @@ def with_registered(state: State) -> State:
     return replace(state, extra={**state.extra, _KEY: registered(state)})
 
 
+def of_later(state: State, later: State) -> State:
+    """A state with the ids that a later one has: of what came into the world while its frame was taken, too."""
+    return replace(state, extra={**state.extra, _KEY: registered(later)})
+
+
 def with_id(state: State, name: str, place: int, is_pattern: bool) -> tuple[State, bool]:
     """The state with another id of one object, or of all that the whole pattern matches in any case; and whether there
     is any. An id may be given twice, as in Cosys-AirSim. Raises PatternError."""

@@ -205,7 +205,8 @@ class Simulator:
         """A frame for each image that is wanted, all from one state and moment. Raises NoWorld."""
         state = self._state
         taken = capture.frames(self.config, state, wanted, state.time_ns or time.time_ns(), self._rendering)
-        if moving := [want.ref for want in wanted if "motion" in want.parts]:
+        if moving := {want.ref: frame.eye for want, frame in zip(wanted, taken, strict=True)
+                      if "motion" in want.parts}:
             self.change(lambda state: capture.remembered(state, moving))
         return taken
 

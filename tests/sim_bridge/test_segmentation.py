@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from inside import HEIGHT, WIDTH, Inside, RpcFailed, inside
+from inside import HEIGHT, WIDTH, Inside, RpcFailed, inside, two_houses
 
 from sim_bridge.airsim.messages import ImageType
 from sim_bridge.airsim.palette import static_palette
@@ -20,6 +21,7 @@ from sim_bridge.classes import CLASS_ID
 from sim_bridge.embedded.config import AnnotationLayer
 from sim_bridge.embedded.instance_colours import COLOURS, Colour, colour_map, colour_of, painted
 from sim_bridge.embedded.objects import GROUPS
+from sim_bridge.embedded.scene import Scene
 from sim_bridge.frames import ENU, NED, look_at
 from sim_bridge.world.materials import TABLE
 
@@ -116,6 +118,23 @@ def test_ids_stay_when_objects_come_later(cosys: Inside) -> None:
     first = cosys.call("simListInstanceSegmentationObjects")
     cosys.call("simSpawnObject", "Crate", "Cube", {}, {"x_val": 1, "y_val": 1, "z_val": 1}, False, False)
     assert cosys.call("simListInstanceSegmentationObjects")[:len(first)] == first
+
+
+def test_ids_outlive_what_a_grid_lets_go_and_end_with_the_world(cosys: Inside) -> None:
+    first = cosys.call("simListInstanceSegmentationObjects")
+    made = two_houses()
+    house, hut = made.world.buildings
+    present = cosys.simulator.state.loaded
+    assert present is not None
+    later = Scene(replace(made, world=replace(made.world, buildings=(hut, replace(house, id=30)))))
+    cosys.simulator.update(loaded=replace(present, scene=later))
+    cosys.picture(ImageType.SEGMENTATION)
+    assert cosys.call("simListInstanceSegmentationObjects") == [*first, "mage_building_30"]
+    poses = cosys.call("simListInstanceSegmentationPoses", True, False)
+    assert math.isnan(poses[first.index("mage_building_7")]["position"]["x_val"])
+    assert not math.isnan(poses[-1]["position"]["x_val"])
+    cosys.simulator.update(loaded=replace(present, world_id="another", scene=later))
+    assert cosys.call("simListInstanceSegmentationObjects")[-2:] == ["mage_building_12", "mage_building_30"]
 
 
 def test_the_whole_list_travels_in_one_reply() -> None:

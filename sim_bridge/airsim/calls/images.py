@@ -9,9 +9,9 @@ from sim_bridge.airsim.calls.registry import Context, rpc
 from sim_bridge.airsim.calls.vehicles import vehicle
 from sim_bridge.airsim.images import PARTS, failed_response, image_response, refused
 from sim_bridge.airsim.messages import ImageRequest
-from sim_bridge.embedded import lens
+from sim_bridge.embedded import instance_colours, lens
 from sim_bridge.embedded.cameras import CameraRef, View, camera_of, posed
-from sim_bridge.embedded.capture import Wanted
+from sim_bridge.embedded.capture import Frame, Wanted
 from sim_bridge.embedded.lens_distortion import MOST, NAMES, with_coefficient
 from sim_bridge.embedded.scene_objects import NoWorld
 from sim_bridge.frames import NedPose
@@ -47,12 +47,21 @@ def get_images(context: Context, request_adapter: list[dict[str, Any]], vehicle_
         raise ValueError(f"{len(requests)} images in one call: at most {MAX_IMAGES} are drawn")
     check_pixels(context, wanted)
     try:
-        frames = iter(context.simulator.capture(wanted))
+        frames = iter(_captured(context, wanted))
     except NoWorld as error:
         return [failed_response(request, message or str(error))
                 for request, message in zip(requests, messages, strict=True)]
     return [failed_response(request, message) if message else image_response(next(frames), request, dialect, config)
             for request, message in zip(requests, messages, strict=True)]
+
+
+def _captured(context: Context, wanted: list[Wanted]) -> list[Frame]:
+    frames = context.simulator.capture(wanted)
+    if context.dialect.name != "cosys" or not any("labels" in want.parts for want in wanted):
+        return frames
+    # what a grid of worlds loads for a picture keeps the ids that it shows there
+    later = context.simulator.change(instance_colours.with_registered)
+    return [replace(frame, state=instance_colours.of_later(frame.state, later)) for frame in frames]
 
 
 def check_pixels(context: Context, wanted: list[Wanted]) -> None:
