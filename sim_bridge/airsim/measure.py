@@ -37,6 +37,8 @@ _PIXELS = 16
 _OBJECTS = 62
 """Most objects that are given ids: each look tells them apart by one bit more."""
 _ONE, _OTHER = 1, 2
+_MOST_IDS = 4096
+"""Most ids whose colours are looked at."""
 _HERE = NED(0.0, 0.0, 0.0)
 _UNLABELLED = np.array([[0] * 3, [84] * 3, [149] * 3], np.uint8)
 """What Cosys shows where no object has a colour."""
@@ -76,6 +78,7 @@ class Measuring:
         self._known = Measured(client.dialect.name, client.dialect.bgr, False, None, False, "unknown")
         self._tries = self._palette_tries = 0
         self._reader: PaletteReader | None = None
+        self._cosys_map = False
         self._world = ""
 
     def bgr(self, camera_name: str) -> bool:
@@ -107,7 +110,10 @@ class Measuring:
         if self._reader is not None:
             return self._reader
         known = self.value(camera_name)
-        reader = object_colours(self._client) if known.palette is None else PaletteReader(known.palette)
+        if known.palette is None:
+            reader, self._cosys_map = object_colours(self._client, camera_name, known.bgr, self._cosys_map)
+        else:
+            reader = PaletteReader(known.palette)
         if known.palette is None or known.palette_seen or self._palette_tries >= _TRIES:
             self._reader = reader
         return reader
@@ -159,35 +165,47 @@ def pixel_order(client: Client, camera_name: str, image_type: int) -> bool | Non
 
 
 def measure_palette(client: Client, camera_name: str, bgr: bool) -> U8 | None:
-    """(256, 3) RGB of each id: objects in sight are given ids, and get back those that they had. None if none of the
-    some 62 is in sight. At most 280 looks; where the palette is AirSim's and 4 of MAGE's groups are in sight, 9."""
-    with _borrowed(client) as objects:
+    """(256, 3) RGB of each id: objects in sight are given ids, and get back those that they had. None if none of 62 of
+    them is in sight. At most 280 looks; where the palette is AirSim's and 4 of MAGE's groups are in sight, 9."""
+    known = static_palette()
+    found = _colours(client, camera_name, bgr, client.list_objects(), PROBED, dict(enumerate(_codes(known))))
+    if found is None or all(found[number] == code for number, code in enumerate(_codes(known))):
+        return None if found is None else known
+    return _rgb([found[number] for number in range(len(known))])
+
+
+def _colours(client: Client, camera_name: str, bgr: bool, names: Sequence[str], probed: Sequence[int],
+             known: Mapping[int, int]) -> dict[int, int] | None:
+    """Colour of each id of `known`: that one if those of `probed` are as it says, else all are looked at. None if
+    nothing that may be given an id is in sight."""
+    with _borrowed(client, names) as objects:
         seen = _in_sight(client, camera_name, bgr, objects)
         if not seen:
             return None
-        known = static_palette()
-        found = _walk(client, camera_name, bgr, seen, PROBED)
-        if all(colour == _code(known[number]) for number, colour in found.items()):
-            return known
-        found = _walk(client, camera_name, bgr, seen, range(len(known)))
-    codes = np.array([found[number] for number in range(len(known))], np.int32)
-    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
+        found = _walk(client, camera_name, bgr, seen, probed)
+        if all(colour == known[number] for number, colour in found.items()):
+            return dict(known)
+        return _walk(client, camera_name, bgr, seen, list(known)[:_MOST_IDS])
 
 
 @contextlib.contextmanager
-def _borrowed(client: Client) -> Iterator[list[str]]:
-    """Names of objects whose ids may be changed in this block. Of MAGE's worlds the groups: a building that was given
-    the id that it had would keep it as a ruin."""
-    names = client.list_objects()
+def _borrowed(client: Client, names: Sequence[str]) -> Iterator[list[str]]:
+    """Those of some objects whose ids may be changed in this block. Of MAGE's worlds the groups: a building that was
+    given the id that it had would keep it as a ruin."""
     chosen = [name for name in names if name in GROUPS] or names[::max(1, -(-len(names) // _OBJECTS))]
-    had = dict(zip(chosen, (future.result() for future in
-                            [client.submit("simGetSegmentationObjectID", mesh_name=n.lower()) for n in chosen]),
-                   strict=True))
-    had = {name: number for name, number in had.items() if number >= 0}
+    had = {name: number for name, number in _ids(client, chosen).items() if number >= 0}
     try:
         yield list(had)
     finally:
         _set_ids(client, had)
+
+
+def _ids(client: Client, names: Sequence[str]) -> dict[str, int]:
+    """Ids of objects, -1 where there is none; AirSim and Colosseum know them by lower-case names."""
+    exact = client.dialect.name == "cosys"
+    futures = [client.submit("simGetSegmentationObjectID", mesh_name=name if exact else name.lower())
+               for name in names]
+    return {name: int(future.result()) for name, future in zip(names, futures, strict=True)}
 
 
 def _set_ids(client: Client, ids: Mapping[str, int]) -> None:
@@ -199,9 +217,7 @@ def _set_ids(client: Client, ids: Mapping[str, int]) -> None:
 def _look(client: Client, camera_name: str, bgr: bool) -> Codes:
     """(H*W,) colours of the segmentation image, each as one number."""
     (image,) = read_images(client.replies(camera_name, [SEGMENTATION]), [SEGMENTATION], bgr, _HERE, None)
-    wide = image.pixels.reshape(-1, 3).astype(np.int32)
-    codes: Codes = (wide[:, 0] << 16) | (wide[:, 1] << 8) | wide[:, 2]
-    return codes
+    return np.array(_codes(image.pixels.reshape(-1, 3)), np.int32)
 
 
 def _in_sight(client: Client, camera_name: str, bgr: bool, objects: Sequence[str]) -> dict[str, int]:
@@ -235,17 +251,21 @@ def _walk(client: Client, camera_name: str, bgr: bool, seen: Mapping[str, int],
     return found
 
 
-def object_colours(client: Client) -> PaletteReader:
-    """Classes by colour on Cosys: the colour map's entry of every object's index, and the class of MAGE's objects by
-    their names (0 for others). Raises FrameError if there are no objects."""
+def object_colours(client: Client, camera_name: str, bgr: bool, trusted: bool) -> tuple[PaletteReader, bool]:
+    """Classes by colour on Cosys: the colour of every object's index, and the class of MAGE's objects by their names
+    (0 for others). trusted: the colour map was found to be Cosys' own; else a few colours are looked at, and all if
+    one differs. Also whether it is to be trusted from now on. Raises FrameError if there are no objects."""
     names = [str(name) for name in client.ask("simListInstanceSegmentationObjects")]
-    indices = [future.result() for future in
-               [client.submit("simGetSegmentationObjectID", mesh_name=name) for name in names]]
-    known = {number: _class_of(name) for name, number in zip(names, indices, strict=True) if 0 <= number < COLOURS}
-    if not known:
+    classes = {number: _class_of(name) for name, number in _ids(client, names).items() if 0 <= number < COLOURS}
+    if not classes:
         raise FrameError("no objects have segmentation colours: load a world first")
-    colours = colour_map()[list(known)]
-    return PaletteReader(np.concatenate([_UNLABELLED, colours]), [0] * len(_UNLABELLED) + [*known.values()])
+    numbers = list(classes)
+    known = dict(zip(numbers, _codes(colour_map()[numbers]), strict=True))
+    if not trusted:
+        seen = _colours(client, camera_name, bgr, names, numbers[::max(1, len(numbers) // 8)], known)
+        known, trusted = seen or known, seen == known
+    colours, found = _rgb([*known.values()]), [classes[number] for number in known]
+    return PaletteReader(np.concatenate([_UNLABELLED, colours]), [0] * len(_UNLABELLED) + found), trusted
 
 
 def _class_of(name: str) -> int:
@@ -254,6 +274,14 @@ def _class_of(name: str) -> int:
     return GROUPS.get(name, 0)
 
 
-def _code(colour: U8) -> int:
-    red, green, blue = (int(v) for v in colour)
-    return red << 16 | green << 8 | blue
+def _codes(rgb: U8) -> list[int]:
+    """(N, 3) colours as numbers."""
+    wide = rgb.astype(np.int32)
+    codes: list[int] = ((wide[:, 0] << 16) | (wide[:, 1] << 8) | wide[:, 2]).tolist()
+    return codes
+
+
+def _rgb(codes: Sequence[int]) -> U8:
+    """(N, 3) colours of numbers."""
+    wide = np.array(codes, np.int32)
+    return np.stack([wide >> 16, wide >> 8 & 255, wide & 255], axis=1).astype(np.uint8)

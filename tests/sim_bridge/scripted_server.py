@@ -18,8 +18,8 @@ CODEC = Codec("airsim", arrays=False)
 POSE = NedPose(NED(1.0, 2.5, -3.0), Quaternion(1.0, 0.0, 0.0, 0.0))
 HELLO: Mapping[str, Any] = {"ping": True, "getServerVersion": 1, "simGetVehiclePose": CODEC.plain("Pose", POSE)}
 """What `connect` asks first, and what AirSim answers."""
-REST: Mapping[str, Any] = {"listVehicles": ["A"], "simGetObjectPose": CODEC.plain("Pose", POSE),
-                           "getSettingsString": "{}", **HELLO}
+REST: Mapping[str, Any] = {"listVehicles": ["A"], "simRunConsoleCommand": True, "getSettingsString": "{}",
+                           "simGetObjectPose": CODEC.plain("Pose", POSE), **HELLO}
 Answer = Callable[[socket.socket, list[Any]], Any]
 
 

@@ -10,18 +10,21 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scripted_server import image_reply, reply, server_that
+from scripted_server import HELLO, image_reply, reply, server_that
 
 from sim_bridge.airsim import connect
 from sim_bridge.airsim.measure import PROBED
 from sim_bridge.airsim.messages import SCENE, SEGMENTATION
 from sim_bridge.airsim.palette import static_palette
+from sim_bridge.classes import CLASS_ID
+from sim_bridge.embedded.instance_colours import colour_map
 from sim_bridge.errors import SimulatorError
 
 U8 = npt.NDArray[np.uint8]
 SHIFTED = np.roll(static_palette(), 3, axis=0)
 ONE_OFF = np.where(np.arange(256)[:, None] == PROBED[5], 255 - static_palette(), static_palette()).astype(np.uint8)
-METHODS = ("simGetImages", "simListSceneObjects", "simSetSegmentationObjectID", "simGetSegmentationObjectID")
+METHODS = ("simGetImages", "simListInstanceSegmentationObjects", "simListSceneObjects",
+           "simSetSegmentationObjectID", "simGetSegmentationObjectID")
 
 
 @dataclass
@@ -39,6 +42,9 @@ class Stripes:
         reply(sock, request, getattr(self, request[2])(*request[3]))
 
     def simListSceneObjects(self, _: str) -> list[str]:
+        return list(self.ids)
+
+    def simListInstanceSegmentationObjects(self) -> list[str]:
         return list(self.ids)
 
     def simGetSegmentationObjectID(self, name: str) -> int:
@@ -92,6 +98,26 @@ def test_ids_are_read_whatever_their_colours(palette: U8, bgr: bool) -> None:
         looks = world.looks
         client.classes(image.pixels)
     assert world.looks == looks < 110 and world.ids == had
+
+
+@pytest.mark.parametrize("shift", [0, 5])
+def test_colours_of_cosys_objects_are_read_whatever_their_map(shift: int) -> None:
+    names = ("mage_trees", "mage_water", "mage_building_3")
+    world = Stripes(palette=colour_map()[shift:shift + 20], bgr=False, in_sight=names,
+                    ids=dict(zip((*names, "mage_building_9"), (4, 7, 11, 12), strict=True)))
+    had = dict(world.ids)
+    hello = HELLO | {"getServerVersion": 4}
+    with server_that(world.answer, METHODS, hello) as port, connect("127.0.0.1", port) as client:
+        (image,) = client.images("0", [SEGMENTATION])
+        black = np.zeros_like(image.pixels[:, :4])
+        seen = np.concatenate([black, image.pixels[:, 4:]], axis=1)
+        classes, looks = client.classes(seen), world.looks
+        client.console("mage.load another")
+        np.testing.assert_array_equal(client.classes(seen), classes)
+        # a map that is Cosys' own is looked at once, another one in every world
+        assert (world.looks == looks) == (shift == 0)
+    expected = [0, CLASS_ID["tree"], CLASS_ID["water"], CLASS_ID["building"]]
+    assert classes[0, ::4].tolist() == expected and world.ids == had
 
 
 def test_with_nothing_in_sight_airsims_palette_is_taken() -> None:
