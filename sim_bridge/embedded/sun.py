@@ -67,7 +67,7 @@ def daylight(clock: SunClock | None, now_ns: int, place: Geodetic) -> float:
         return 1.0
     elevation_deg, _ = solar_position(place, clock.utc(now_ns, place))
     below = min(max((LOWEST_DEG - elevation_deg) / (LOWEST_DEG - _NIGHT_DEG), 0.0), 1.0)
-    return _NIGHT ** below
+    return float(_NIGHT ** below)
 
 
 def solar_position(place: Geodetic, when: datetime) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from sim_bridge.embedded.config import IDENTITY
 from sim_bridge.embedded.light import TONE_STEPS, TONE_TOP, tone_curve
 from sim_bridge.embedded.state import Weather
 from sim_bridge.embedded.weather import Shot, weathered
-from sim_bridge.frames import ENU, NED, NedPose, intrinsics, look_at, quaternion_from_euler
+from sim_bridge.frames import ENU, NED, NedPose, camera_from_ned, intrinsics, look_at, quaternion_from_euler
 from sim_bridge.world.materials import INDEX, TABLE
 
 SHARES = st.floats(0, 1)
@@ -175,6 +175,19 @@ def test_what_falls_is_seen_before_what_is_far_and_not_before_what_is_near(kind:
 def test_any_wind_and_time_can_be_drawn(north: float, east: float, time_ns: int) -> None:
     view = replace(shot(), wind=NED(north, east, 0.0))
     assert weathered(grey(), view, Weather(True, rain=0.2, leaves=1.0), time_ns).shape == (48, 64, 3)
+
+
+def test_rain_falls_with_the_wind() -> None:
+    # looking north: east is right
+    north = camera_from_ned(NedPose(NED(0.0, 0.0, -10.0), IDENTITY.orientation))
+    level = replace(shot("window", 500.0), pose=north)
+    slants = []
+    for east in (-9.0, 0.0, 9.0):
+        seen = weathered(grey(20), replace(level, wind=NED(0.0, east, 0.0)), Weather(True, rain=1.0), 0)[..., 1]
+        down, right = np.gradient(seen.astype(float))
+        # streaks run across the gradient: where that points up and right, they fall to the right
+        slants.append(float(-(down * right).sum()))
+    assert slants[0] < 0 < slants[2] and abs(slants[1]) < 0.5 * min(-slants[0], slants[2])
 
 
 def test_large_pictures_are_weathered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
