@@ -150,6 +150,7 @@ def _simulator(data: Mapping[str, Any], base: SimulatorConfig, mode: SimMode) ->
                           for name, camera in data.get("ExternalCameras", {}).items()},
         clock_speed=number(data, "ClockSpeed", base.clock_speed),
         steppable=data.get("ClockType", "").lower() == "steppableclock",
+        external_physics=data.get("PhysicsEngineName", "").lower() == "externalphysicsengine",
         origin=_origin(data.get("OriginGeopoint", {}), base.origin), wind=vector(data.get("Wind", {}), base.wind),
         segmentation_init="None" if is_off else "", annotation=_annotation(data.get("Annotation", [])),
         recording=_recording(data.get("Recording", {}))), notes

@@ -131,6 +131,8 @@ class SimulatorConfig:
     steppable: bool = False
     """Time stands still but for a running flight task or a continue call, and then runs as fast as the machine can
     (AirSim's ClockType SteppableClock). Else it follows the wall clock, `clock_speed` times as fast."""
+    external_physics: bool = False
+    """Vehicles move as callers set them, and not by themselves (AirSim's ExternalPhysicsEngine)."""
     origin: Geodetic = REDMOND
     """Of the world's frame while no world is loaded: a world brings its own."""
     wind: NED = NO_WIND

@@ -29,7 +29,7 @@ class Fleet:
     """Thread-safe. `change` replaces the simulator's state; it is called with no other lock of the simulator held."""
 
     def __init__(self, config: SimulatorConfig, state: Callable[[], State], change: Change) -> None:
-        self._state, self._change = state, change
+        self._state, self._change, self._external = state, change, config.external_physics
         self._movers: dict[str, Mover] = {}
         self.clock = Clock(config.clock_speed, config.steppable, self._advance, self._busy)
         self.watcher: Callable[[], None] | None = None
@@ -139,24 +139,24 @@ class Fleet:
 
     def _advance(self, steps: int) -> None:
         state = self._state()
-        force: NED = state.extra.get(FORCE, ZERO)
         hits: dict[str, Collision] = {}
         for name, mover in self._movers.items():
             vehicle = state.vehicles[name]
-            before = mover.position.tolist()
-            mover.advance(steps, state.wind, force)
-            try:
-                hit = mover.collide(state, vehicle.start.position, before, steps / STEPS_PER_S, self.clock.now_ns)
-            except (MageError, OSError) as error:
-                _log.error("no collisions: %s", error)
-                hit = None
-            if hit is not None:
+            if not self._external and (hit := self._moved_on(state, vehicle, mover, steps)) is not None:
                 hits[name] = hit
             if self.clock.steps % CHUNK == 0:
                 self._tick(mover, vehicle)
         self._publish(hits)
-        if self.watcher is not None and self.clock.steps % CHUNK == 0:
-            self.watcher()
+
+    def _moved_on(self, state: State, vehicle: Vehicle, mover: Mover, steps: int) -> Collision | None:
+        force: NED = state.extra.get(FORCE, ZERO)
+        before = mover.position.tolist()
+        mover.advance(steps, state.wind, force)
+        try:
+            return mover.collide(state, vehicle.start.position, before, steps / STEPS_PER_S, self.clock.now_ns)
+        except (MageError, OSError) as error:
+            _log.error("no collisions: %s", error)
+            return None
 
     def _tick(self, mover: Mover, vehicle: Vehicle) -> None:
         ended = mover.tick(vehicle, self.clock.now_s)

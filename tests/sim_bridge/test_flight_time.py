@@ -18,7 +18,9 @@ from sim_bridge.embedded.clock import CHUNK, LONGEST_S, STEPPED_START_NS, Clock
 from sim_bridge.embedded.config import SimulatorConfig
 from sim_bridge.embedded.dynamics import STEPS_PER_S
 from sim_bridge.embedded.simulator import Simulator
+from sim_bridge.embedded.state import Kinematics
 from sim_bridge.embedded.tasks import Follow
+from sim_bridge.frames import NED, NedPose, Quaternion
 
 PATH = [(0, 30, -8), (25, 30, -12), (0, 0, -5)]
 
@@ -103,6 +105,14 @@ def test_the_same_calls_give_the_same_flight_to_the_bit(tmp_path: Path) -> None:
     first = flight_of(tmp_path, 0.1)
     assert len(first) > 1000
     assert flight_of(tmp_path, 0.1) == first
+
+
+def test_with_physics_elsewhere_vehicles_stay_as_they_are_put(tmp_path: Path) -> None:
+    with flying(tmp_path, external_physics=True) as flight:
+        motion = Kinematics(NedPose(NED(1, 2, -30), Quaternion(1, 0, 0, 0)), linear_velocity=NED(3, 0, 0))
+        flight.simulator.move_vehicle("", motion)
+        flight.wait(2.0)
+        assert flight.vehicle.kinematics == motion
 
 
 def test_time_follows_the_wall_at_its_speed(tmp_path: Path) -> None:
