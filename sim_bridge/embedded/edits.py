@@ -17,6 +17,7 @@ MAX_CHANGED = 500
 """Objects that may be spawned or altered at a time."""
 MAX_TEXTURED = 32
 """Of these, how many may have a texture, for which faces are cut into thousands."""
+MAX_SLOTS = 16
 MAX_NAME = 200
 FARTHEST_M = 100_000.0
 """From the origin, of an object's position in each axis."""

@@ -85,8 +85,8 @@ def from_ned(points: F64) -> F64:
 
 
 def srgb(rgba: Iterable[float]) -> tuple[int, int, int]:
-    """8-bit colour of a linear one; missing channels are 0."""
-    linear = np.clip([*map(float, rgba), 0.0, 0.0, 0.0][:3], 0.0, 1.0)
+    """8-bit colour of a linear one; missing channels are 0, and so are those that are no number."""
+    linear = np.clip(np.nan_to_num([*map(float, rgba), 0.0, 0.0, 0.0][:3]), 0.0, 1.0)
     red, green, blue = np.rint(255 * linear ** (1 / GAMMA)).astype(int)
     return int(red), int(green), int(blue)
 

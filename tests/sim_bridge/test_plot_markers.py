@@ -131,4 +131,5 @@ def test_axes_are_forward_right_and_up_as_the_engine_draws_them() -> None:
 def test_colours_are_linear() -> None:
     assert srgb([1, 0, 0, 1]) == (255, 0, 0) and srgb([]) == (0, 0, 0)
     assert srgb([0.5, 2.0, -1.0]) == (186, 255, 0)
+    assert srgb([float("nan"), float("inf"), float("-inf")]) == (0, 255, 0)
     assert from_ned(np.array([[1.0, 2.0, 3.0]])).tolist() == [[2.0, 1.0, -3.0]]

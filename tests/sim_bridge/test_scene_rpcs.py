@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from edited_world import package
 from serving import SPEC, Running, end, start, write_world
 
 from sim_bridge.airsim.client import Client
@@ -18,11 +19,12 @@ from sim_bridge.airsim.messages import DEPTH, SCENE, SEGMENTATION
 from sim_bridge.errors import SimulatorError
 from sim_bridge.frames import ENU, NED, NedPose, Quaternion, geodetic_from_enu, look_at
 from sim_bridge.spec import SceneSpec
+from sim_bridge.world.package import write_package
 
 LEVEL = Quaternion(1.0, 0.0, 0.0, 0.0)
 UNIT = NED(1.0, 1.0, 1.0)
 EAST = look_at(ENU(20, 0, 0), 60, 0, 0)
-OTHER = "0123456789abcdef"
+UNKNOWN = "0123456789abcdef"
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ def test_materials_and_textures(client: Client, place: Place) -> None:
     assert client.ask("simSetObjectMaterial", material_name="/Game/Materials/roof_white.roof_white", **ask)
     assert picture(client)[32, 48].astype(int).sum() > blue.sum()
     assert client.ask("simSetObjectMaterial", material_name="/Game/M_Brick", **ask) is False
+    far = {"object_name": name, "component_id": 10**9}
+    assert client.ask("simSetObjectMaterial", material_name="ash", **far) is False
     assert client.ask("simSwapTextures", tag="building", tex_id=0, component_id=0, material_id=0) == []
     assert client.destroy_object(name) and (picture(client) == plain).all()
 
@@ -179,16 +183,22 @@ def test_lights_are_objects(client: Client, place: Place) -> None:
 
 
 @ONE
-def test_levels_are_worlds(client: Client) -> None:
-    other = SceneSpec(seed=4).world_id
+def test_levels_are_worlds(client: Client, place: Place) -> None:
+    other = SceneSpec(seed=4)
     assert client.ask("simLoadLevel", level_name=SPEC.world_id) is False
-    for name in (other, OTHER, "../worlds", "Blocks", ""):
+    for name in (other.world_id, UNKNOWN, "../worlds", "Blocks", ""):
         assert client.ask("simLoadLevel", level_name=name) is False
     spawn(client, "thing", "Cube", at(0, 20, -4))
     client.reset()
     assert "thing" in client.list_objects()
     client.console(f"mage.load {SPEC.world_id}")
     assert "thing" not in client.list_objects()
+    made = package()
+    write_package(place.worlds, other, replace(made.world, buildings=()), replace(made.aftermath, damage=()))
+    client.ask("simSetVehiclePose", pose=at(1, 2, -3), ignore_collision=True, vehicle_name="")
+    assert client.ask("simLoadLevel", level_name=other.world_id) is True
+    assert client.list_objects("mage_(state|building)_.*") == [f"mage_state_{other.world_id}_before_rgb_ready"]
+    assert client.ask("simGetVehiclePose", vehicle_name="") == at(0, 0, 0)
 
 
 @ONE

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from sim_bridge.airsim.calls.registry import Context, rpc
 from sim_bridge.embedded import scene_objects
 from sim_bridge.embedded.assets import NAMES
 from sim_bridge.embedded.console import WORLD_ID, run_command
-from sim_bridge.embedded.edits import Skin, within_reach
+from sim_bridge.embedded.edits import MAX_SLOTS, Skin, within_reach
 from sim_bridge.embedded.paths import confined
 from sim_bridge.embedded.skins import read_texture
 from sim_bridge.frames import NED, NedPose, Quaternion
@@ -91,14 +90,14 @@ def set_object_material(context: Context, object_name: str, material_name: str, 
     material = material_name.rpartition("/")[2].rpartition(".")[2]
     if material not in INDEX or material == "ground":
         return False
-    return _clothe(context, object_name, {component_id: Skin(material)})
+    return _clothe(context, object_name, component_id, Skin(material))
 
 
 @rpc("simSetObjectMaterialFromTexture", note="a file of the world root")
 def set_object_material_from_texture(context: Context, object_name: str, texture_path: str,
                                      component_id: int) -> bool:
     texture = read_texture(confined(context.simulator.config.world_root, texture_path))
-    return texture is not None and _clothe(context, object_name, {component_id: Skin(texture=texture)})
+    return texture is not None and _clothe(context, object_name, component_id, Skin(texture=texture))
 
 
 @rpc("simSwapTextures", state="absent", note="no object has textures to swap: none is changed")
@@ -147,10 +146,12 @@ def _dim(context: Context, light_name: str, intensity: float) -> bool:
     return context.simulator.change_objects(lambda state: scene_objects.set_light(state, light_name, intensity))
 
 
-def _clothe(context: Context, name_or_tag: str, skins: Mapping[int, Skin]) -> bool:
+def _clothe(context: Context, name_or_tag: str, slot: int, skin: Skin) -> bool:
+    if not 0 <= slot < MAX_SLOTS:
+        return False
     name = scene_objects.named_or_tagged(context.simulator.state, name_or_tag)
     return name is not None and context.simulator.change_objects(
-        lambda state: scene_objects.change(state, name, skins=skins))
+        lambda state: scene_objects.change(state, name, skins={slot: skin}))
 
 
 def _scale(scale: NED) -> tuple[float, float, float]:
