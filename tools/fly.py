@@ -19,7 +19,7 @@ from sim_bridge.airsim.client import Client, connect
 from sim_bridge.capture import prepare
 from sim_bridge.classes import CLASS_ID
 from sim_bridge.embedded.scene import Phase, Scene
-from sim_bridge.errors import InputError
+from sim_bridge.errors import InputError, SimulatorError
 from sim_bridge.flight import Heights, footprint, plan_survey
 from sim_bridge.flying import Flight, FlightConfig, Plan, fly, path_length_m, plan_flight, tracking_errors
 from sim_bridge.frames import ENU, F64, CameraPose, Intrinsics, intrinsics
@@ -133,6 +133,7 @@ def _scene(path: Path | None) -> SceneSpec:
 def _simulator(config: FlyConfig, world: World) -> Iterator[Client]:
     if config.simulator:
         with connect(*parse_address(config.simulator)) as client:
+            _check_flies(client, config.simulator)
             yield client
         return
     settings = config.out / "settings.json"
@@ -142,6 +143,13 @@ def _simulator(config: FlyConfig, world: World) -> Iterator[Client]:
                                               options=("--mode", "Multirotor", "--settings", str(settings.resolve()))))
     finally:
         drop_simulators()
+
+
+def _check_flies(client: Client, address: str) -> None:
+    try:
+        client.state()
+    except SimulatorError as error:
+        raise InputError(f"{address} has no multirotor ({error}): start it with SimMode Multirotor") from error
 
 
 def settings_of(world: World, config: FlyConfig) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sim_bridge.frames import ENU, CameraPose, intrinsics
 from sim_bridge.labels import SEMANTIC_OF
 from sim_bridge.ortho import orthomosaic
 from sim_bridge.spec import Layout, SceneSpec, View
+from sim_bridge.workers import SimulatorSettings, start_simulator
 from sim_bridge.world.model import World
 from sim_bridge.world.package import build_package, read_package
 from tools.cli import main
@@ -138,3 +139,18 @@ def test_command_flies_and_draws(tmp_path: Path) -> None:
         assert own["cross_track_max_m"] < 1.0
         assert min(own["agreement_depth"], own["agreement_semantic"]) > 0.99
         assert own["seen_share"] > 0.9
+
+
+@pytest.mark.slow
+def test_a_simulator_in_which_nothing_flies_is_bad_input(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    simulator = start_simulator(SimulatorSettings(tmp_path, 64, 48))
+    scene = tmp_path / "scene.json"
+    scene.write_text(json.dumps({"seed": SPEC.seed, "layout": {"settlement": "riverside", "size_m": 120.0}}))
+    try:
+        assert main(["fly", "--out", str(tmp_path / "out"), "--spec", str(scene), "--world-root", str(tmp_path),
+                     "--simulator", "{}:{}".format(*simulator.address)]) == 2
+    finally:
+        simulator.client.close()
+        simulator.process.kill()
+        simulator.process.wait()
+    assert "SimMode Multirotor" in capfd.readouterr().err
