@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from inside import HEIGHT, ROOF_M, WIDTH, Inside, RpcFailed, decoded, inside
 from small_world import small_package
 
-from sim_bridge.airsim.calls.images import MAX_IMAGES, MAX_PIXELS
+from sim_bridge.airsim.calls.images import MAX_IMAGES, MAX_PIXELS, check_pixels
+from sim_bridge.airsim.calls.registry import Context
+from sim_bridge.airsim.dialects import DIALECTS
 from sim_bridge.airsim.images import INACTIVE, NO_LAYER, PARTS, SKY_M
 from sim_bridge.airsim.messages import ImageType
 from sim_bridge.airsim.palette import static_palette
@@ -102,6 +104,8 @@ def test_one_call_holds_no_more_than_its_bound(tmp_path: Path) -> None:
     server = inside(tmp_path, width=side, height=side)
     with pytest.raises(RpcFailed, match=f"at most {MAX_PIXELS}"):
         server.responses(*[ImageType.DEPTH_PLANAR] * (MAX_PIXELS // side**2 + 1))
+    huge = inside(tmp_path, width=4 * side, height=4 * side).simulator
+    check_pixels(Context(huge, DIALECTS["airsim"], "{}"), [Wanted(huge.find_camera("0"), ImageType.SCENE)])
     with pytest.raises(RpcFailed, match=f"at most {MAX_IMAGES}"):
         inside(tmp_path).responses(*[ImageType.DEPTH_PLANAR] * (MAX_IMAGES + 1))
 

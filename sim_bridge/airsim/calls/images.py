@@ -17,7 +17,8 @@ from sim_bridge.embedded.scene_objects import NoWorld
 from sim_bridge.frames import NedPose
 
 MAX_IMAGES, MAX_PIXELS = 32, 1 << 25
-"""In one call: bounds what one request can make the server hold. Pixels: of all its images together."""
+"""In one call: bounds what one request can make the server hold. Pixels: of all its images together; one image alone
+may be as large as the settings make it."""
 _NEAR_PLANE_CM = 10.0
 _FAR_ORTHO_CM = 2097152.0 / 8
 """Unreal's near plane, and the far plane of its orthographic cameras (PIPCamera.cpp: WORLD_MAX / 8)."""
@@ -68,7 +69,7 @@ def check_pixels(context: Context, wanted: list[Wanted]) -> None:
     """Raises ValueError if images are more than one call may make the server hold."""
     cameras = [context.simulator.view(want.ref, want.image_type).camera for want in wanted]
     pixels = sum(shape.width * shape.height for shape in cameras)
-    if pixels > MAX_PIXELS:
+    if len(wanted) > 1 and pixels > MAX_PIXELS:
         raise ValueError(f"{pixels} pixels in one call: at most {MAX_PIXELS} are drawn, ask in several calls")
 
 
