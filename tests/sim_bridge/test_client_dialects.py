@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from serving import HEIGHT, NADIR, SPEC, WIDTH, Running, end, start
 
-from sim_bridge.airsim import Client, adopt
+from sim_bridge.airsim import Client, adopt, connect
 from sim_bridge.airsim.dialects import DIALECTS
 from sim_bridge.airsim.messages import DEPTH, SCENE, SEGMENTATION
 from sim_bridge.capture import prepare, take
@@ -109,9 +109,8 @@ def test_flights_are_told_in_the_worlds_frame(world_root: Path, tmp_path: Path) 
         with running.client() as first:
             first.console(f"mage.load {SPEC.world_id}")
             check_flight(first, 0.0, 0.0)
-            first.vehicle = "B"
-            first.forget()
-            check_flight(first, 8.0, 20.0)
+        with connect("127.0.0.1", running.port, vehicle="B") as second:
+            check_flight(second, 8.0, 20.0)
     finally:
         end(running)
 
