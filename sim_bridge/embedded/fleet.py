@@ -31,7 +31,7 @@ class Fleet:
     def __init__(self, config: SimulatorConfig, state: Callable[[], State], change: Change) -> None:
         self._state, self._change, self._external = state, change, config.external_physics
         self._movers: dict[str, Mover] = {}
-        self.clock = Clock(config.clock_speed, config.steppable, self._advance, self._busy)
+        self.clock = Clock(config.clock_speed, config.steppable, self._pass, self._busy)
         self.watcher: Callable[[], None] | None = None
         """Called fifty times a simulated second, while no time passes."""
 
@@ -136,6 +136,12 @@ class Fleet:
         future = mover.cancel()
         if future is not None:
             self.clock.later(lambda: _answer(future, False))
+
+    def _pass(self, steps: int) -> None:
+        """Let time pass, and have the watcher (a recording that time waits for) look at what has become of it."""
+        self._advance(steps)
+        if self.watcher is not None and self.clock.steps % CHUNK == 0:
+            self.watcher()
 
     def _advance(self, steps: int) -> None:
         state = self._state()
