@@ -134,8 +134,8 @@ def run_campaign(config: CampaignConfig, specs: Sequence[SceneSpec], executor: E
     `executor` runs the units; None is a pool of spawned processes on this machine. An executor given from outside must
     see `config.out` under the same path. Ctrl-C ends workers and simulators; the same call then resumes.
 
-    Raises InputError for settings that cannot work or a store made for other scenes, SimulatorGone and StaleFrame when
-    a unit failed `attempts` times, SimulatorError and StoreError at once. Finished units stay in the store.
+    Raises InputError for settings that cannot work or a store made for other scenes, SimulatorGone, StaleFrame and
+    FrameError when a unit failed `attempts` times, other SimulatorErrors and StoreError at once. Finished units stay in the store.
     """
     config = replace(config, out=config.out.resolve(), world_root=config.worlds.resolve())
     plan = plan_campaign(config, specs)

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _fail(f"mage {name}: {error}", 2)
     except MageError as error:
-        return _fail(f"mage {name}: {error}", 2 if error.kind == "simulator-gone" else 1)
+        return _fail(f"mage {name}: {error}", 2 if error.kind in ("simulator-gone", "deadline") else 1)
     except KeyboardInterrupt:
         return _fail(f"mage {name}: stopped; the same command goes on from here", 130)
     return 0
