@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sim_bridge.embedded import scene_objects, voxels
 from sim_bridge.embedded.paths import confined
-from sim_bridge.embedded.queries import corner_points, in_sight, look_at_deg, meshes
+from sim_bridge.embedded.queries import corner_points, in_sight, look_at_deg, meshes, swept
 from sim_bridge.embedded.voxels import MAX_CELLS, Box, box_around, occupied, write_binvox
 from sim_bridge.frames import ENU, NED, NedPose, Quaternion, unreal_from_enu, unreal_from_ned
 
@@ -64,6 +64,19 @@ def test_a_spawned_object_stands_in_the_way_until_it_is_gone() -> None:
     assert in_sight(SCENE, "before", a, b)
     assert not in_sight(scene_of(state), "before", a, b)
     assert in_sight(scene_of(scene_objects.destroy(state, name)[0]), "before", a, b)
+
+
+def test_a_pushed_object_stops_where_it_meets_something() -> None:
+    state, name = scene_objects.spawn(TOWN, "box", "Cube", at(0, 20, -1), (2, 2, 2))
+    assert swept(scene_of(state), "before", name, at(0, -20, -1)).position.east == pytest.approx(HALF_M + 1, abs=0.1)
+    assert swept(scene_of(state), "before", name, at(0, -20, -60)) == at(0, -20, -60)
+    assert swept(scene_of(state), "before", name, at(0, 20, 5)).position.down == pytest.approx(-1, abs=0.1)
+    assert swept(scene_of(state), "before", name, at(10, 20, -1, 30)) == at(10, 20, -1, 30)
+    assert swept(SCENE, "before", "mage_building_7", at(0, 9, 0)).position == NED(0, 9, 0)
+    pushed = swept(scene_of(state), "before", "mage_building_7", at(0, 30, 0)).position
+    assert pushed.east == pytest.approx(20 - 1 - HALF_M, abs=0.2) and pushed.north == 0
+    lamp, light = scene_objects.spawn(TOWN, "lamp", "PointLightBP", at(0, 20, -1), (1, 1, 1))
+    assert swept(scene_of(lamp), "before", light, at(0, -20, -1)) == at(0, -20, -1)
 
 
 def test_the_rotation_to_a_target_is_that_of_unreal() -> None:

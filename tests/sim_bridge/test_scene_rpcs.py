@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,21 @@ def test_an_object_is_spawned_shown_moved_scaled_and_destroyed(client: Client) -
     assert (picture(client) != empty).any()
     assert client.destroy_object(name) and not client.destroy_object(name)
     assert (picture(client) == empty).all() and name not in client.list_objects()
+
+
+@ONE
+def test_callers_at_once_get_objects_of_their_own(client: Client) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: spawn(client, "Box", "Cube", at(0, 20, -4)), range(24)))
+    assert sorted(names) == sorted(["Box", *(f"Box{i}" for i in range(1, 24))])
+
+
+@ONE
+def test_without_teleport_an_object_stops_before_what_is_in_its_way(client: Client) -> None:
+    name = spawn(client, "Box", "Cube", at(0, 20, -1), NED(2, 2, 2))
+    assert client.ask("simSetObjectPose", object_name=name, pose=at(0, -20, -1), teleport=False)
+    pose = client.object_pose(name)
+    assert pose is not None and pose.position.east == pytest.approx(6, abs=0.1)
 
 
 @ONE

@@ -10,6 +10,7 @@ from sim_bridge.embedded.assets import NAMES
 from sim_bridge.embedded.console import WORLD_ID, run_command
 from sim_bridge.embedded.edits import MAX_SLOTS, Skin, within_reach
 from sim_bridge.embedded.paths import confined
+from sim_bridge.embedded.queries import swept
 from sim_bridge.embedded.skins import read_texture
 from sim_bridge.frames import NED, NedPose, Quaternion
 from sim_bridge.world.materials import INDEX
@@ -63,14 +64,15 @@ def get_object_pose(context: Context, object_name: str, ned: bool = True) -> Ned
     return NAN_POSE if pose is None else pose
 
 
-@rpc("simSetObjectPose", note="without teleport, too, nothing stands in the way; terrain stays: false")
+@rpc("simSetObjectPose", note="without teleport an object stops at what is in its way; terrain stays: false")
 def set_object_pose(context: Context, object_name: str, pose: NedPose, teleport: bool) -> bool:
     simulator = context.simulator
     if object_name in simulator.state.vehicles:
         at = within_reach(pose).position.array() - simulator.state.vehicles[object_name].start.position.array()
         simulator.place_vehicle(object_name, NedPose(NED(*(float(v) for v in at)), pose.orientation))
         return True
-    return simulator.change_objects(lambda state: scene_objects.change(state, object_name, pose=pose))
+    target = pose if teleport else _swept(context, object_name, pose)
+    return simulator.change_objects(lambda state: scene_objects.change(state, object_name, pose=target))
 
 
 @rpc("simGetObjectScale")
@@ -152,6 +154,14 @@ def _clothe(context: Context, name_or_tag: str, slot: int, skin: Skin) -> bool:
     name = scene_objects.named_or_tagged(context.simulator.state, name_or_tag)
     return name is not None and context.simulator.change_objects(
         lambda state: scene_objects.change(state, name, skins={slot: skin}))
+
+
+def _swept(context: Context, name: str, pose: NedPose) -> NedPose:
+    """Where an object gets on its way to a pose; the pose itself for what cannot be moved."""
+    state = context.simulator.state
+    if state.loaded is None or not scene_objects.can_change(state, name):
+        return pose
+    return swept(state.loaded.scene, state.phase, name, within_reach(pose))
 
 
 def _scale(scale: NED) -> tuple[float, float, float]:
