@@ -125,10 +125,9 @@ def set_light(state: State, name: str, intensity: float) -> tuple[State, bool]:
 
 
 def set_stencil(state: State, name: str, stencil: int, is_pattern: bool) -> tuple[State, bool]:
-    """The state with a segmentation id of one object, or of all that the whole pattern matches in any case. Raises
-    PatternError, ValueError."""
-    if not -1 <= stencil <= 255:
-        raise ValueError(f"segmentation id {stencil} is not in -1..255")
+    """The state with a segmentation id of one object, or of all that the whole pattern matches in any case. Ids above
+    255 count as 255, as in Unreal, and negative ones as -1: out of the picture. Raises PatternError."""
+    stencil = min(max(stencil, -1), 255)
     names = object_names(state)
     found = matching(names, name, ignore_case=True) if is_pattern else [n for n in names if n == name]
     ids = dict.fromkeys(TERRAIN, stencil) if GROUND in found else {}

@@ -109,9 +109,7 @@ def test_ground_is_all_terrain_and_patterns_do_not_mind_case() -> None:
     assert scene_objects.stencil_of(state, "nothing") == -1
 
 
-def test_ids_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"-1\.\.255"):
-        scene_objects.set_stencil(TOWN, "mage_trees", 256, False)
+def test_patterns_are_checked() -> None:
     with pytest.raises(PatternError):
         scene_objects.set_stencil(TOWN, "(", 1, True)
 

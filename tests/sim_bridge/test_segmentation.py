@@ -58,6 +58,15 @@ def test_an_exact_name_is_case_sensitive_and_a_pattern_is_not(airsim: Inside) ->
     assert tuple(airsim.picture(ImageType.SEGMENTATION)[ROOF]) == tuple(static_palette()[77])
 
 
+@pytest.mark.parametrize(("asked", "kept", "grey"), [(255, 255, 255), (256, 255, 255), (2**40, 255, 255),
+                                                     (-1, -1, CLASS_ID["grass"]), (-9, -1, CLASS_ID["grass"])])
+def test_ids_beyond_the_table_are_its_last_and_negative_ones_take_out_of_the_picture(airsim: Inside, asked: int,
+                                                                                     kept: int, grey: int) -> None:
+    assert airsim.call("simSetSegmentationObjectID", "mage_building_7", asked, False)
+    assert airsim.call("simGetSegmentationObjectID", "mage_building_7") == kept
+    assert airsim.picture(ImageType.INFRARED)[ROOF][0] == grey
+
+
 def test_patterns_that_could_run_for_ever_are_refused(airsim: Inside) -> None:
     with pytest.raises(RpcFailed, match="regular expression"):
         airsim.call("simSetSegmentationObjectID", "(?=a)(a+)+$", 1, True)
