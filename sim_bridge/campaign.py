@@ -135,7 +135,8 @@ def run_campaign(config: CampaignConfig, specs: Sequence[SceneSpec], executor: E
     see `config.out` under the same path. Ctrl-C ends workers and simulators; the same call then resumes.
 
     Raises InputError for settings that cannot work or a store made for other scenes, SimulatorGone, StaleFrame and
-    FrameError when a unit failed `attempts` times, other SimulatorErrors and StoreError at once. Finished units stay in the store.
+    FrameError when a unit failed `attempts` times, other SimulatorErrors and StoreError at once. Finished units stay
+    in the store.
     """
     config = replace(config, out=config.out.resolve(), world_root=config.worlds.resolve())
     plan = plan_campaign(config, specs)
