@@ -89,12 +89,12 @@ class Connection:
         self._calls = self._tasks = 0
         self._queue: deque[_Reply] = deque()
         self._sending = self._over = False
-        prepare(sock)
 
     def run(self) -> None:
         """Read requests until the peer is gone, stalls or sends what is not msgpack; then close the socket."""
         service = self._service
         try:
+            prepare(self._sock)
             for message, held in read_messages(self._sock, service.max_message_bytes, service.budget):
                 if not self._admitted():
                     service.budget.give(held)

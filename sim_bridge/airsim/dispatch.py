@@ -129,7 +129,7 @@ def _said(name: str, args: object, error: BaseException) -> str:
     """rpclib's words for what a call ended with."""
     if isinstance(error, RpcError):
         return str(error)
-    known = isinstance(error, (ValueError, OverflowError, MageError))
+    known = isinstance(error, (ValueError, OverflowError, OSError, MageError))
     if not known:
         _log.error("%s failed", name, exc_info=error)
     count = len(args) if isinstance(args, list) else 0
@@ -138,8 +138,10 @@ def _said(name: str, args: object, error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """Its text, not longer than anyone reads, and such that it can be sent: file names may hold lone surrogates."""
-    return str(error)[:_SAID_CHARACTERS].encode("utf-8", "replace").decode()
+    """Its text, not longer than anyone reads, and such that it can be sent: file names may hold lone surrogates. Of the
+    system's errors only what went wrong: the server's paths are its own."""
+    text = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+    return text[:_SAID_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 def _is_finite(value: Any) -> bool:

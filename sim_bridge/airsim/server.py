@@ -148,19 +148,19 @@ def _accept(listener: socket.socket, service: Service, most: int, stop: threadin
 
 
 def _begin(sock: socket.socket, service: Service, open_now: set[Connection]) -> None:
+    def run() -> None:
+        try:
+            connection.run()
+        finally:
+            open_now.discard(connection)
+
+    connection = Connection(sock, service)
+    open_now.add(connection)
     try:
-        connection = Connection(sock, service)
-        open_now.add(connection)
-
-        def run() -> None:
-            try:
-                connection.run()
-            finally:
-                open_now.discard(connection)
-
         threading.Thread(target=run, daemon=True, name="connection").start()
     except (OSError, RuntimeError) as error:
         _log.warning("connection not taken: %s", error)
+        open_now.discard(connection)
         sock.close()
 
 
@@ -196,19 +196,24 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
     stop.set()
 
 
-def _stop_on_signals(stop: threading.Event) -> None:
+@contextlib.contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _end_in_time(stop: threading.Event) -> None:
+def _end_in_time(stop: threading.Event, over: threading.Event) -> None:
     """A call that hangs, or a frame that takes minutes, does not keep the process."""
     stop.wait()
-    time.sleep(_ENDING_S)
-    os._exit(0)
+    if not over.wait(_ENDING_S):
+        os._exit(0)
 
 
 def _keep_no_large_blocks() -> None:
@@ -220,17 +225,20 @@ def _keep_no_large_blocks() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until SIGINT or SIGTERM. Returns the exit code: 2 if it could not start."""
     _keep_no_large_blocks()
-    stop = threading.Event()
+    stop, over = threading.Event(), threading.Event()
     try:
         config = read_options(argv)
-        _stop_on_signals(stop)
+        threading.Thread(target=_end_in_time, args=(stop, over), daemon=True, name="ending").start()
         if config.stop_on_eof:
             threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-        threading.Thread(target=_end_in_time, args=(stop,), daemon=True, name="ending").start()
-        serve(config, stop, _say_ready)
+        with _stopped_by_signals(stop):
+            serve(config, stop, _say_ready)
     except InputError as error:
         sys.stderr.write(f"mage serve: {error}\n")
         return 2
+    finally:
+        over.set()
+        stop.set()
     return 0
 
 
