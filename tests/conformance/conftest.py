@@ -18,7 +18,7 @@ from tools.airsim_env import ClientName, make_env
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
-SPEC = SceneSpec(seed=1, layout=Layout(size_m=120.0))
+SPEC = SceneSpec(seed=1, layout=Layout(size_m=120.0, tree_density=0.0))
 Start = Callable[..., int]
 Run = Callable[..., str]
 

@@ -71,7 +71,7 @@ def arguments_by_name(m, client):
         "distortion_params": {"K1": 0.01, "P2": -0.01}, "param_name": "K2", "value": 0.02, "state": state,
         "points": [up, m.Vector3r(5.0, 0.0, -30.0)], "points_start": [up], "points_end": [m.Vector3r(1.0, 1.0, -3.0)],
         "strings": ["a"], "positions": [up], "poses": [m.Pose(up, still)], "names": ["a"],
-        "wind": m.Vector3r(0.5, 0.0, 0.0), "ext_force": m.Vector3r(0.0, 0.1, 0.0), "position": up, "x": 8, "y": 8,
+        "wind": m.Vector3r(0.5, 0.0, 0.0), "ext_force": m.Vector3r(0.0, 0.0, 0.0), "position": up, "x": 8, "y": 8,
         "z": 8, "res": 2.0, "of": "sweep.binvox", "vehicle_type": "", "annotation_name": "Grey", "r": 10, "g": 20,
         "b": 30, "greyscale_value": 0.5, "distance_sensor_name": "", "lidar_name": "", "echo_name": "",
         "controls": m.CarControls(0.3, 0.1, 0.0), "vx": 0.5, "vy": 0.0, "vz": 0.0, "vx_max": 1.0, "vy_max": 1.0,
