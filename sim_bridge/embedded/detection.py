@@ -35,7 +35,7 @@ from sim_bridge.frames import (
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
-MAX_NAMES, MAX_CHARACTERS, MAX_FILTERS = 256, 200, 1024
+MAX_NAMES, MAX_CHARACTERS, MAX_FILTERS = 128, 200, 256
 """Of one filter, of a name, and filters in all: bounds what callers can make the simulator keep."""
 _KEY = "detection"
 _CLASSES = len(CLASS_ID)
