@@ -72,18 +72,25 @@ class Scanner:
 
     def value(self, depth: int = 0) -> Any:
         """The next value. Raises NeedBytes at the end of the buffer, Unusual for what is not read here."""
-        tag = self._take(1)[0]
+        tag = self.take_byte()
+        # most of a struct's values are its keys
+        if 0xA0 <= tag < 0xC0:
+            return str(self._take(tag & 0x1F), "utf-8")
         if tag < 0x80 or tag >= 0xE0:
             return tag if tag < 0x80 else tag - 0x100
         if tag in _CONSTANTS:
             return _CONSTANTS[tag]
-        if tag in _SCALARS:
-            return _SCALARS[tag].unpack(self._take(_SCALARS[tag].size))[0]
+        if (scalar := _SCALARS.get(tag)) is not None:
+            return scalar.unpack(self._take(scalar.size))[0]
         kind, length = self._container(tag)
         return self._body(kind, length, depth)
 
     def take_byte(self) -> int:
-        return self._take(1)[0]
+        position = self.position
+        if position >= len(self._buffer):
+            raise NeedBytes(position + 1)
+        self.position = position + 1
+        return self._buffer[position]
 
     def _take(self, count: int) -> memoryview:
         end = self.position + count
@@ -97,8 +104,6 @@ class Scanner:
         if tag in _LENGTHS:
             kind, length = _LENGTHS[tag]
             return kind, int(length.unpack(self._take(length.size))[0])
-        if 0xA0 <= tag < 0xC0:
-            return "str", tag & 0x1F
         if 0x80 <= tag < 0xA0:
             return ("map" if tag < 0x90 else "array"), tag & 0x0F
         raise Unusual
