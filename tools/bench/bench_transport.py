@@ -41,8 +41,7 @@ def rows() -> list[dict[str, Any]]:
     """Milliseconds of our client beside those of the others, and the two ratios that have bars."""
     pythons = {name: make_env(ROOT / folder, kind) for name, (kind, folder) in OFFICIAL.items()}
     with replaying() as port:
-        ours = _ours(port)
-        bare = _bare(port)
+        ours, bare = _ours_and_bare(port)
         official = {name: _official(python, name, port) for name, python in pythons.items()}
     others = {**official, "bare socket": bare}
     table = [row(f"transport: {_named(case)}", times, "ms", _beside(case, others)) for case, times in ours.items()]
@@ -50,14 +49,15 @@ def rows() -> list[dict[str, Any]]:
 
 
 def _ratios(ours: Times, others: Mapping[str, Times]) -> list[dict[str, Any]]:
-    """Of the largest float frame: the slower client's times over the median of ours, ours over the bare socket's."""
+    """Of the largest float frame: airsim's over ours, ours over the bare socket's round by round."""
     case = f"{camera(LARGEST)} float"
-    own, bare, slow = statistics.median(ours[case]), others["bare socket"][case], others["airsim"][case]
+    own, bare, slow = ours[case], others["bare socket"][case], others["airsim"][case]
     return [
-        row(f"transport: {_named(case)}, airsim 1.8.1 / ours", [time_ms / own for time_ms in slow], "times",
-            f"{len(slow)} round of airsim", least=AT_LEAST),
-        row(f"transport: {_named(case)}, ours / bare socket", [time_ms / statistics.median(bare) for time_ms in
-            ours[case]], "times", f"bare socket and numpy.frombuffer, {statistics.median(bare):.3g} ms", most=AT_MOST),
+        row(f"transport: {_named(case)}, airsim 1.8.1 / ours", [time_ms / statistics.median(own) for time_ms in slow],
+            "times", f"{len(slow)} round of airsim, median of ours", least=AT_LEAST),
+        row(f"transport: {_named(case)}, ours / bare socket",
+            [mine / its for mine, its in zip(own, bare, strict=True)], "times",
+            "bare socket and numpy.frombuffer, in turn", most=AT_MOST),
     ]
 
 
@@ -71,27 +71,33 @@ def _beside(case: str, others: Mapping[str, Times]) -> str:
     return ", ".join(f"{name} {statistics.median(times):.4g} ms" for name, times in found.items()) or "-"
 
 
-def _timed(run: Callable[[], object], rounds: int) -> list[float]:
-    """Milliseconds of each round after an untimed one."""
-    times = []
+def _in_turn(runs: Mapping[str, Callable[[], object]], rounds: int) -> Times:
+    """Milliseconds of each round of each after an untimed one, taken in turn: what slows the machine slows all."""
+    times: Times = {name: [] for name in runs}
     for _ in range(rounds + 1):
-        started = time.perf_counter()
-        run()
-        times.append(1e3 * (time.perf_counter() - started))
-    return times[1:]
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - started))
+    return {name: found[1:] for name, found in times.items()}
 
 
-def _ours(port: int) -> Times:
-    with connect("127.0.0.1", port) as client:
-        found = {" ping": _timed(client.ping, SMALL_ROUNDS),
-                 " pings": [t / FLIGHTS for t in _timed(lambda: _in_flight(client), SMALL_ROUNDS // FLIGHTS)]}
+def _ours_and_bare(port: int) -> tuple[Times, Times]:
+    """Times of our client, and of the bare socket for float frames."""
+    ours: Times = {}
+    bare: Times = {}
+    with connect("127.0.0.1", port) as client, socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ours |= _in_turn({" ping": client.ping}, SMALL_ROUNDS)
+        flights = _in_turn({" pings": partial(_in_flight, client)}, SMALL_ROUNDS // FLIGHTS)
+        ours |= {case: [time_ms / FLIGHTS for time_ms in times] for case, times in flights.items()}
         for size in SIZES:
-            for form in FORMS:
-                request = ImageRequest(*FORMS[form])
-                found[f"{camera(size)} {form}"] = _timed(partial(client.images, camera(size), [request], size), ROUNDS)
-        depth = client.images(camera(LARGEST), [ImageRequest(*FORMS["float"])])[0].pixels
-    _check(depth, LARGEST)
-    return found
+            runs = {form: partial(client.images, camera(size), [ImageRequest(*FORMS[form])], size) for form in FORMS}
+            ours |= {f"{camera(size)} {form}": _in_turn({form: runs[form]}, ROUNDS)[form] for form in ("png", "raw")}
+            pair = _in_turn({"ours": runs["float"], "bare": partial(_bare_float, sock, size)}, ROUNDS)
+            ours[f"{camera(size)} float"], bare[f"{camera(size)} float"] = pair["ours"], pair["bare"]
+        _check(client.images(camera(LARGEST), [ImageRequest(*FORMS["float"])])[0].pixels, LARGEST)
+    return ours, bare
 
 
 def _in_flight(client: Client) -> None:
@@ -99,16 +105,10 @@ def _in_flight(client: Client) -> None:
         future.result()
 
 
-def _bare(port: int) -> Times:
-    """What no client can do without: receive a known number of bytes, find the array, convert its byte order."""
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return {f"{camera(size)} float": _timed(partial(_bare_float, sock, size), ROUNDS) for size in SIZES}
-
-
 def _bare_float(sock: socket.socket, size: tuple[int, int]) -> npt.NDArray[np.float32]:
     (width, height), (kind, as_float, compress) = size, FORMS["float"]
     struct = {"camera_name": camera(size), "image_type": kind, "pixels_as_float": as_float, "compress": compress}
+    # what no client can do without: receive a known number of bytes, find the array, convert its byte order
     sock.sendall(pack_request(0, "simGetImages", ([struct], "", False)))
     # four bytes of the message and one of its list of images stand before the image
     reply, filled = bytearray(5 + _length(size)), 0
