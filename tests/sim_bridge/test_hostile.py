@@ -26,7 +26,7 @@ IMAGES = [{"camera_name": "0", "image_type": 1, "pixels_as_float": True, "compre
 @pytest.fixture(scope="module")
 def sturdy(world_root: Path) -> Iterator[Running]:
     """A server of frames that no socket's buffers hold, its world loaded, for at most 60 clients."""
-    running = start(world_root, "--width", "1024", "--height", "1024", "--load", SPEC.world_id, "--connections", "60")
+    running = start(world_root, "--width", "640", "--height", "640", "--load", SPEC.world_id, "--connections", "60")
     yield running
     assert end(running) == 0
 

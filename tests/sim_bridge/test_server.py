@@ -65,7 +65,6 @@ def test_objects_and_their_ids(client: Client) -> None:
     (("simGetCameraInfo", "0", "Bob", False), "Vehicle Sim-API for 'Bob' is not available."),
     (("simGetImages", [["0", 0, False, False]], "", False), "std::bad_cast."),
     (("simListSceneObjects", "("), "regular expression"),
-    (("simSetSegmentationObjectID", "x", 999, False), "-1..255"),
     (("simGetImages", [{}] * 100, "", False), "at most 32"),
     (("simSetCameraFov", "0", 400, "", False), "field of view"),
     (("simSetVehiclePose", {"position": {"x_val": math.nan}}, True, ""), "finite"),
