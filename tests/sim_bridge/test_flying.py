@@ -129,7 +129,8 @@ def own_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module", params=["airsim", "cosys"])
+@pytest.fixture(scope="module", params=["airsim", *(pytest.param(name, marks=pytest.mark.slow)
+                                                  for name in ("colosseum", "cosys"))])
 def running(request: pytest.FixtureRequest, own_root: Path) -> Iterator[Running]:
     server = start(own_root, "--dialect", request.param, "--samples", "1", "--settings", json.dumps(SETTINGS))
     yield server
