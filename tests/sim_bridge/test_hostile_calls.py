@@ -28,6 +28,8 @@ from sim_bridge.airsim.structs import Codec
 from sim_bridge.embedded.config import SimulatorConfig
 
 COMBINATIONS = [(dialect, mode) for dialect in DIALECTS for mode in MODES]
+SOME = [("airsim", "ComputerVision"), ("airsim", "Multirotor"), ("colosseum", "Multirotor"), ("cosys", "Multirotor"),
+        ("cosys", "Car")]
 INSIDE = re.compile(r"information: [A-Z]\w*\.$")
 """The name of an exception instead of words."""
 NAMES = ["", "0", "front_center", "ComputerVision", "SimpleFlight", "PhysXCar", "mage_building_7", "mage_.*", "rgb",
@@ -184,7 +186,7 @@ def fuzz_one(peer: Fuzzed, codec: Codec, signature: Signature, examples: int, de
     return []
 
 
-@pytest.mark.parametrize(("dialect", "mode"), COMBINATIONS)
+@pytest.mark.parametrize(("dialect", "mode"), SOME)
 def test_every_request_has_one_reply_that_is_as_declared(world_root: Path, dialect: str, mode: SimMode) -> None:
     with fuzzed(world_root, dialect, mode) as peer:
         wrong = fuzz(peer, 2, derandomize=True)
