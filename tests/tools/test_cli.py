@@ -12,7 +12,7 @@ import rasterio
 
 from sim_bridge.store import open_frames, read
 
-COMMANDS = ("world", "serve", "capture", "realism", "train", "loop", "map", "report")
+COMMANDS = ("world", "serve", "airsim-env", "capture", "realism", "train", "loop", "map", "report")
 
 
 def mage(*arguments, timeout=120):
