@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,13 @@ def _check_repairs(folder: Path) -> None:
     python.unlink()
     make_env(folder, "cosys", say=said.append)
     assert subprocess.run([python, "-c", "import cosysairsim, cv2"], check=False).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("client", "module"), [("airsim", "airsim"), ("cosys", "cosysairsim")])
+def test_the_command_uses_the_client_and_says_how_to(client: Any, module: str, official: Any) -> None:
+    folder = official(client).parents[1]
+    result = mage(folder, "--client", client, "--scipy")
+    assert result.returncode == 0, result.stderr
+    for line in ("Connected!", "pose: set and read back", "images: PNG of", f"import {module}", f"--dialect {client}"):
+        assert line in result.stdout

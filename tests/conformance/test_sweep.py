@@ -42,7 +42,8 @@ def test_every_method_answers_with_its_type(client: Any, mode: Any, serving: Any
     expected.write_text(json.dumps({
         "returns": {name: signature.returns for name, signature in bound.items()}, "vehicle_type": TYPES[mode],
         "errors": ERRORS[mode]}))
-    port = serving(client, mode, (COSYS if client == "cosys" else SETTINGS)[mode], "--steppable")
+    # its own servers: what it spawns and sets stays there
+    port = serving(client, mode, (COSYS if client == "cosys" else SETTINGS)[mode], "--steppable", "--seed", "1")
     module = {"airsim": "airsim", "cosys": "cosysairsim"}[client]
     out = run(client, "sweep.py", module, CLASSES[client, mode], port, expected)
     result = json.loads(out.rpartition("@@")[2])
