@@ -43,4 +43,4 @@ $(TESTED): $(READY)
 	@touch $(TESTED)
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-airsim .venv-cosys build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

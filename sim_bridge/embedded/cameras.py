@@ -44,10 +44,16 @@ class View:
     """Width of what an orthographic camera sees; None: perspective."""
 
 
+_ABOVE_M: Mapping[VehicleKind, float] = {"computervision": 0.0, "simpleflight": 0.1, "physxcar": 1.0}
+"""Height of AirSim's five cameras over a vehicle's origin, its lowest point: at the start, that is on the ground."""
+
+
 def mounted(kind: VehicleKind, configured: Mapping[str, CameraConfig]) -> dict[str, Camera]:
     """The cameras of a new vehicle: AirSim's five, and those of the settings beside or instead of them."""
     mounts = _CAR_MOUNTS if kind == "physxcar" else MOUNTS
-    return {name: Camera(camera) for name, camera in {**mounts, **configured}.items()}
+    lift = NED(0.0, 0.0, -_ABOVE_M[kind])
+    lifted = {name: replace(camera, mount=moved(camera.mount, lift)) for name, camera in mounts.items()}
+    return {name: Camera(camera) for name, camera in {**lifted, **configured}.items()}
 
 
 def find_camera(state: State, name: str, vehicle: str, external: bool) -> CameraRef:

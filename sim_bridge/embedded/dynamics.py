@@ -136,7 +136,8 @@ def control(body: F64, goal: F64, gains: F64, angles: tuple[float, float, float]
 def mix(output: F64, body: F64) -> None:
     """Signals of the rotors of an X frame: shifted up where one would be negative, scaled down where one is above 1."""
     roll, pitch, yaw, throttle = output[0], output[1], output[2], output[3]
-    if throttle < _MIN_ANGLING_THROTTLE:
+    if throttle < _MIN_ANGLING_THROTTLE or body[GROUNDED] > 0:
+        # on its legs it cannot lean: told to all the same, its rotors would never lift it
         roll, pitch, yaw = 0.0, 0.0, 0.0
     body[SIGNALS] = throttle - roll + pitch + yaw
     body[SIGNALS + 1] = throttle + roll - pitch + yaw

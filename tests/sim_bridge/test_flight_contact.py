@@ -13,6 +13,7 @@ from flights import Flight, flying
 from small_world import SIZE_M, box, small_package
 
 from sim_bridge.embedded import tasks
+from sim_bridge.embedded.cameras import find_camera, seen_from
 from sim_bridge.embedded.config import IDENTITY, SimulatorConfig, VehicleConfig
 from sim_bridge.embedded.contact import HALF_HEIGHT_M, REACH_M, meet
 from sim_bridge.embedded.grid import GridScene
@@ -116,6 +117,20 @@ def test_a_wall_stops_and_is_told(flight: Flight) -> None:
     assert collision.normal.array() == pytest.approx([-1, 0, 0], abs=1e-3)
     assert collision.impact_point.north == pytest.approx(15, abs=1e-3)
     assert collision.time_ns <= flight.simulator.now_ns()
+
+
+@pytest.mark.parametrize("down", [-3.0, -8.0, -40.0])
+def test_slanted_ways_begin_from_the_ground(flight: Flight, down: float) -> None:
+    path = [(30.0, -30.0, down)]
+    assert flight.do(lambda pilot: tasks.follow(pilot, path, Follow(5.0, 60.0)))
+    np.testing.assert_allclose(flight.place, path[0], atol=1.5)
+
+
+def test_cameras_of_a_landed_vehicle_see_the_ground(town: Path) -> None:
+    with flying(town, width=8, height=8) as flight:
+        flight.simulator.load(SPEC.world_id)
+        pose = seen_from(flight.simulator.state, find_camera(flight.simulator.state, "bottom_center", "", False))
+        assert -0.5 < pose.position.down < -0.05
 
 
 def test_lands_on_a_roof_and_does_not_sink(flight: Flight) -> None:

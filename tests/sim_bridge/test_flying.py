@@ -245,5 +245,6 @@ def test_a_camera_that_is_not_there_is_an_error_and_time_runs_on(running: Runnin
 def test_poses_of_the_track_are_in_the_worlds_frame(flown: Flown) -> None:
     last = flown.before.shots[-1].pose.position
     nearest = np.linalg.norm(flown.before.track.position - last.array(), axis=1).min()
-    assert nearest < 0.05
+    # the camera is 0.1 m above the vehicle's origin
+    assert nearest < 0.12
     assert isinstance(last, ENU)
