@@ -50,7 +50,7 @@ def test_every_command_explains_itself(name):
 
 
 def test_unknown_command():
-    checks(mage("dance"), "'dance' is not a command", "serve, capture")
+    checks(mage("dance"), "'dance' is not a command", "capture, fly")
 
 
 def test_unknown_key_in_a_config(tmp_path):
