@@ -17,6 +17,8 @@ import numpy as np
 from sim_bridge.embedded import dynamics as d
 from sim_bridge.embedded.pilot import Pilot, Steps
 
+_FARTHEST_M = 1e7
+"""A goal beyond is as far as this one: differences of larger numbers mean nothing."""
 LONGEST_S = 6 * 3600.0
 """No task takes longer, whatever its timeout: nobody waits for one that cannot end."""
 PERIOD_S, ACCURACY_M = 0.02, 0.5
@@ -150,7 +152,7 @@ def follow(pilot: Pilot, path: Sequence[Sequence[float]], how: Follow) -> Steps:
     if not path:
         return True
     lookahead = check_follow(how)
-    line = np.array([pilot.position, *path], np.float64)
+    line = np.clip(np.array([pilot.position, *path], np.float64), -_FARTHEST_M, _FARTHEST_M)
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     end_s, total = pilot.now_s + min(how.timeout_s, LONGEST_S), float(along[-1])
     done, aside = 0.0, 0.0
