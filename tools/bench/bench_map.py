@@ -21,7 +21,7 @@ from learn.mapping.predict import Predictor, Probabilities, Tiling, plan_tiling,
 from learn.mapping.rasters import AlignedPair, open_pair
 from learn.model import DamageNet, ModelCard, new_model, normalise
 from sim_bridge.classes import CLASS_ID, SEMANTIC
-from tools.bench.row import row
+from tools.bench.row import peak_mb, row
 from tools.bench.scene import SIZE_PX, drawn
 
 RUNS, OVERLAP_PX = 3, 128
@@ -95,9 +95,7 @@ def _peak_mb(folder: Path, width: int, height: int) -> float:
 def _map_once(answer: Connection, folder: Path, height: int) -> None:
     map_with(folder / f"before_{height}.tif", folder / f"after_{height}.tif", Predictor(_rule, 0.5, None, "rule"),
              folder / f"map_{height}", MapOptions(gsd_m=0.5), progress=False)
-    # not ru_maxrss: that one remembers the process which started this one
-    lines = Path("/proc/self/status").read_text().splitlines()
-    answer.send(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024)
+    answer.send(peak_mb())
 
 
 def _rule(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Probabilities:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from sim_bridge.spec import Layout, SceneSpec, Settlement
 from sim_bridge.world.build import build_world
-from tools.bench.row import row
+from tools.bench.row import peak_mb, row
 
 SIZE_M = 1000.0
 RUNS = 3
@@ -30,10 +29,10 @@ def rows() -> list[dict[str, Any]]:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
             runs = [pool.submit(_measure, SceneSpec(seed=seed, layout=layout)).result() for seed in range(1, RUNS + 1)]
-        seconds, peak_mb, buildings, trees = zip(*runs, strict=True)
+        seconds, peaks_mb, buildings, trees = zip(*runs, strict=True)
         size = f"{min(buildings)} to {max(buildings)} buildings, {min(trees)} to {max(trees)} trees"
         found += [row(f"world: build 1 km2, {name}", seconds, "s", size, most=MOST_S),
-                  row(f"world: peak memory of it, {name}", peak_mb, "MB", size, most=MOST_MB)]
+                  row(f"world: peak memory of it, {name}", peaks_mb, "MB", size, most=MOST_MB)]
     return found
 
 
@@ -42,5 +41,4 @@ def _measure(spec: SceneSpec) -> tuple[float, float, int, int]:
     start = time.process_time()
     world = build_world(spec)
     seconds = time.process_time() - start
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return seconds, peak_mb, len(world.buildings), len(world.trees)
+    return seconds, peak_mb(), len(world.buildings), len(world.trees)

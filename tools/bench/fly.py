@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from sim_bridge.spec import Light, View
 from sim_bridge.workers import SimulatorSettings, start_simulator
 from sim_bridge.world.grid import is_grid, read_grid
 from sim_bridge.world.package import read_package
+from tools.bench.row import peak_mb
 from tools.bench.square_km import SIZE_PX, VIEWS
 
 RUNS = 5
@@ -63,7 +63,7 @@ def load(folder: Path) -> dict[str, Any]:
     start = time.perf_counter()
     Scene(read_package(folder)).drawn("before")
     return {"seconds": time.perf_counter() - start,
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+            "peak_mb": peak_mb()}
 
 
 def pose_at(view: View, target: ENU) -> CameraPose:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,3 +17,12 @@ def row(name: str, values: Sequence[float], unit: str, against: str, least: floa
     met = None if bar is None else (least is None or value >= least) and (most is None or value <= most)
     return {"name": name, "value": value, "unit": unit, "spread": f"{min(values):.3g} to {max(values):.3g}",
             "against": against, "bar": bar, "met": met}
+
+
+def peak_mb() -> float:
+    """Largest memory (MB) that this process has held since its program was loaded.
+
+    Not `ru_maxrss`: that begins with what the process held from which this one was started.
+    """
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
