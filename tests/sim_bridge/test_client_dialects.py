@@ -189,4 +189,4 @@ def test_an_adopted_object_works_in_threads_and_in_a_running_loop(official: Any)
 
 def test_other_objects_are_not_adopted() -> None:
     with pytest.raises(InputError, match="cannot be adopted"):
-        adopt(object())  # type: ignore[type-var]
+        adopt(object())

@@ -137,7 +137,7 @@ def test_ids_are_given_back_even_if_a_look_fails() -> None:
     def failing(request: dict[str, Any]) -> dict[str, Any]:
         return broken(request) if world.looks < 5 else image_reply(width=0)
 
-    world.image = failing  # type: ignore[method-assign]
+    world.image = failing
     with server_that(world.answer, only=METHODS) as port, connect("127.0.0.1", port) as client, \
             pytest.raises(SimulatorError):
         client.measured()
